@@ -1,0 +1,47 @@
+# Two commands are enough: `make migrate` tries everything on the example, `make test` proves it.
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: migrate test lint types unit ui bench clean
+
+migrate: $(VENV)/installed
+	$(BIN)/xata-pg demo export
+	$(BIN)/xata-pg migrate --source export
+	@echo
+	@echo "Dagit:  $(BIN)/xata-pg ui --source export"
+	@echo "psql:   psql \"$$($(BIN)/xata-pg uri)\""
+
+test: lint types unit
+
+lint: $(VENV)/tested
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/tested
+	$(BIN)/mypy
+
+unit: $(VENV)/tested
+	$(BIN)/pytest
+
+ui: $(VENV)/installed
+	$(BIN)/xata-pg ui --source export
+
+bench: $(VENV)/tested
+	$(BIN)/python benchmarks/speed.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "Python 3.11 to 3.13 is needed; name one with: make PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml setup.cfg constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/tested: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@

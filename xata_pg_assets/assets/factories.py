@@ -1,0 +1,136 @@
+"""Assets and checks of one table, made from its spec: thin ops around the migration."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+
+from xata_pg_assets.assets.specs import XataTranslator, postgres_key
+from xata_pg_assets.errors import TransientError, XataPgError
+from xata_pg_assets.migration import Migration
+from xata_pg_assets.plan.tables import TargetTable
+from xata_pg_assets.postgres.checks import BLOCKING, CHECKS, CheckResult
+from xata_pg_assets.postgres.ledger import Entry
+
+__all__ = ["make_mapping_asset", "make_postgres_asset", "make_postgres_checks", "make_xata_asset"]
+
+# Only what may go through later is tried again: a server that is restarting, a deadlock, a cut line
+RETRIES = dg.RetryPolicy(max_retries=3, delay=1, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+
+def make_xata_asset(translator: XataTranslator, table: TargetTable, op_name: str) -> dg.AssetsDefinition:
+    """The table's rows, landed as they came."""
+
+    @dg.multi_asset(specs=[translator.get_xata_spec(table)], name=op_name, retry_policy=RETRIES)
+    def xata(context: dg.AssetExecutionContext, migration: dg.ResourceParam[Migration]) -> dg.MaterializeResult[None]:
+        with _told():
+            line = migration.stage(table)
+        for warning in line.staging_warnings:
+            context.log.warning(warning)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": line.staged_rows or 0,
+                "source_rows": line.source_rows,
+                "duplicate_rows": line.duplicate_rows,
+                "rejected_rows": line.rejected_rows,
+                "seconds": round(line.staging_seconds, 3),
+                **_file_facts(line),
+            }
+        )
+
+    return xata
+
+
+def make_mapping_asset(translator: XataTranslator, table: TargetTable, op_name: str) -> dg.AssetsDefinition:
+    """The table's id mapping."""
+
+    @dg.multi_asset(specs=[translator.get_mapping_spec(table)], name=op_name, retry_policy=RETRIES)
+    def id_mapping(migration: dg.ResourceParam[Migration]) -> dg.MaterializeResult[None]:
+        with _told():
+            line = migration.map_ids(table)
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": line.mapped_rows or 0, "seconds": round(line.mapping_seconds, 3)}
+        )
+
+    return id_mapping
+
+
+def make_postgres_asset(translator: XataTranslator, table: TargetTable, op_name: str) -> dg.AssetsDefinition:
+    """The migrated table."""
+
+    @dg.multi_asset(specs=[translator.get_postgres_spec(table)], name=op_name, retry_policy=RETRIES)
+    def postgres(migration: dg.ResourceParam[Migration]) -> dg.MaterializeResult[None]:
+        with _told():
+            line = migration.load(table)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": line.target_rows or 0,
+                "inserted_rows": line.inserted_rows or 0,
+                "updated_rows": line.updated_rows or 0,
+                "deleted_rows": line.deleted_rows or 0,
+                "dangling_links": line.dangling_links,
+                "seconds": round(line.load_seconds, 3),
+                **_file_facts(line),
+            }
+        )
+
+    return postgres
+
+
+def make_postgres_checks(table: TargetTable, op_name: str) -> dg.AssetChecksDefinition:
+    """The seven checks of the migrated table, which can be run together or one by one."""
+    specs = [
+        dg.AssetCheckSpec(name, asset=postgres_key(table), description=text, blocking=name in BLOCKING)
+        for name, text in CHECKS.items()
+    ]
+
+    @dg.multi_asset_check(specs=specs, name=op_name, can_subset=True, retry_policy=RETRIES)
+    def checks(
+        context: dg.AssetCheckExecutionContext, migration: dg.ResourceParam[Migration]
+    ) -> Iterator[dg.AssetCheckResult]:
+        selected = {key.name for key in context.selected_asset_check_keys}
+        with _told():
+            results = migration.check(table, selected)
+        for result in results:
+            yield dg.AssetCheckResult(
+                asset_key=postgres_key(table),
+                check_name=result.name,
+                passed=result.passed,
+                severity=dg.AssetCheckSeverity(result.severity),
+                description=result.description,
+                metadata=_check_metadata(result),
+            )
+
+    return checks
+
+
+def _check_metadata(result: CheckResult) -> Mapping[str, Any]:
+    metadata: dict[str, Any] = dict(result.facts)
+    if result.rows:
+        metadata["rows"] = dg.MetadataValue.table(
+            records=[dg.TableRecord({name: _plain(value) for name, value in row.items()}) for row in result.rows],
+            schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in result.rows[0]]),
+        )
+    return metadata
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def _file_facts(line: Entry) -> Mapping[str, Any]:
+    if line.file is None:
+        return {}
+    return {"file": line.file, "sha256": line.sha256, "dialect": line.dialect}
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Let Dagster retry what is transient; end the step with one line on anything else that is ours."""
+    try:
+        yield
+    except TransientError:
+        raise
+    except XataPgError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error

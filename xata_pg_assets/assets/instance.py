@@ -1,0 +1,98 @@
+"""Dagster's own records: SQLite in the home folder, or a PostgreSQL by one setting."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from xata_pg_assets.errors import TransientError, UsageError
+from xata_pg_assets.settings import Settings
+
+__all__ = ["dagster_environment", "dagster_home", "open_instance"]
+
+_URL_VARIABLE = "XATA_PG_DAGSTER_STORAGE_URL"
+
+
+def dagster_home(settings: Settings) -> Path:
+    """Return Dagster's home, an absolute path."""
+    return (settings.home / "dagster").resolve()
+
+
+def dagster_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables that Dagster's own commands need to find the same records; the URL is in no file."""
+    variables = {"DAGSTER_HOME": str(dagster_home(settings))}
+    if settings.dagster_url is not None:
+        variables[_URL_VARIABLE] = _storage_url(settings.dagster_url.get_secret_value())
+    return variables
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Open the instance, made first where it is new; only one process makes it.
+
+    Raises:
+        UsageError: the home folder cannot be written.
+        TransientError: the PostgreSQL of `dagster_url` cannot be reached.
+    """
+    home = dagster_home(settings)
+    os.environ.update(dagster_environment(settings))
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        _write_once(home / "dagster.yaml", _configuration(settings))
+    except OSError as error:
+        raise UsageError(f"setting home: {settings.home} cannot be written: {error.strerror}") from None
+    # Two processes that make the SQLite files at the same time break them for good
+    with (home / "instance.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            instance = dg.DagsterInstance.from_config(str(home))
+            instance.get_runs(limit=1)
+            instance.get_asset_keys(limit=1)
+            instance.all_instigator_state()
+        except Exception as error:
+            if settings.dagster_url is None:
+                raise
+            raise TransientError(
+                "setting dagster_url: Dagster's records cannot be reached; is the server up?"
+            ) from error
+    with instance:
+        yield instance
+
+
+_CONFIGURATION = """\
+# Written anew by every command of xata-pg
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+"""
+_STORAGE = f"""\
+storage:
+  postgres:
+    postgres_url:
+      env: {_URL_VARIABLE}
+"""
+
+
+def _configuration(settings: Settings) -> str:
+    return _CONFIGURATION + (_STORAGE if settings.dagster_url is not None else "")
+
+
+def _storage_url(url: str) -> str:
+    """Name the driver: with psycopg 3, SQLAlchemy's choice from 2.1 on, dagster-postgres cannot store an event."""
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Write a file whole, unless it holds the text already."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

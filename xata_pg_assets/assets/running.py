@@ -1,0 +1,78 @@
+"""Running a part of the asset graph in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from xata_pg_assets.assets.graph import CHECK_JOB, MIGRATE_JOB, build_definitions
+from xata_pg_assets.assets.instance import open_instance
+from xata_pg_assets.assets.specs import keys, postgres_key
+from xata_pg_assets.migration import Migration
+from xata_pg_assets.plan.tables import TargetTable
+
+__all__ = ["RunResult", "run_checks", "run_migration"]
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended: one line for each step that failed, and the steps that were left out for it."""
+
+    run_id: str
+    errors: tuple[str, ...]
+    skipped: tuple[str, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """What went wrong, a line each; the steps left out are named after what stopped them."""
+        waiting = [f"{step}: left out, for what it depends on failed" for step in self.skipped]
+        return [*self.errors, *waiting]
+
+
+def run_migration(migration: Migration, tables: Sequence[TargetTable] | None = None) -> RunResult:
+    """Materialize the assets of the tables (all by default), checks included."""
+    selection = dg.AssetSelection.all() if tables is None else dg.AssetSelection.assets(*keys(tables))
+    return _run(migration, MIGRATE_JOB, selection)
+
+
+def run_checks(migration: Migration, tables: Sequence[TargetTable] | None = None) -> RunResult:
+    """Run the checks of the tables (all by default) and nothing else."""
+    chosen = migration.plan.tables if tables is None else tables
+    return _run(migration, CHECK_JOB, dg.AssetSelection.checks_for_assets(*(postgres_key(table) for table in chosen)))
+
+
+def _run(migration: Migration, job: str, selection: dg.AssetSelection) -> RunResult:
+    definitions = build_definitions(migration)
+    chosen = dg.Definitions(
+        assets=definitions.assets,
+        asset_checks=definitions.asset_checks,
+        jobs=[dg.define_asset_job(job, selection=selection)],
+        resources=definitions.resources,
+        executor=definitions.executor,
+    )
+    with open_instance(migration.settings) as instance:
+        result = chosen.resolve_job_def(job).execute_in_process(
+            instance=instance, raise_on_error=False, run_config=_QUIET
+        )
+    events = result.all_events
+    return RunResult(
+        run_id=result.run_id,
+        errors=tuple(_message(event) for event in events if event.is_step_failure),
+        skipped=tuple(event.step_key or "" for event in events if event.is_step_skipped),
+    )
+
+
+def _message(event: dg.DagsterEvent) -> str:
+    """Return the line that the step ended with, without Dagster's frame around it."""
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    text = error.message if error else "failed"
+    return f"{event.step_key}: {text.strip().splitlines()[0]}" if text.strip() else f"{event.step_key} failed"

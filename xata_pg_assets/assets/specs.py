@@ -1,0 +1,178 @@
+"""What each asset is: its key, its upstream, its group, and what Dagit tells of it before it was ever made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import dagster as dg
+
+from xata_pg_assets import __version__
+from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
+from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets.postgres.staging import landing_columns
+
+__all__ = ["EXPORT_KEY", "XataTranslator", "mapping_key", "postgres_key", "xata_key"]
+
+EXPORT_KEY = dg.AssetKey("xata_export")
+
+
+def xata_key(table: TargetTable) -> dg.AssetKey:
+    """Key of a table's rows as they came."""
+    return dg.AssetKey(["xata", table.name])
+
+
+def mapping_key(table: TargetTable) -> dg.AssetKey:
+    """Key of a table's id mapping."""
+    return dg.AssetKey(["id_mapping", table.name])
+
+
+def postgres_key(table: TargetTable) -> dg.AssetKey:
+    """Key of a migrated table."""
+    return dg.AssetKey(["postgres", table.name])
+
+
+class XataTranslator:
+    """Turns the tables of a plan into asset specs; override a method to change how assets look in Dagit."""
+
+    def __init__(self, plan: Plan, layout: Layout) -> None:
+        self.plan = plan
+        self.layout = layout
+
+    def get_export_spec(self) -> dg.AssetSpec:
+        """The export itself, which nothing here makes."""
+        return dg.AssetSpec(
+            EXPORT_KEY,
+            description="The export of the Xata database: one file a table, and the schema.",
+            group_name="export",
+            kinds={"xata"},
+        )
+
+    def get_xata_spec(self, table: TargetTable) -> dg.AssetSpec:
+        """The rows of a Xata table, landed as they came."""
+        return dg.AssetSpec(
+            xata_key(table),
+            deps=[EXPORT_KEY],
+            description=(
+                f"The rows of the Xata table `{table.xata_name}` as the export has them, old ids and all, "
+                f"in the staging table `{self.layout.staging_schema}.{table.staging}`."
+            ),
+            group_name="xata",
+            kinds={"xata", "postgres"},
+            code_version=_code_version(table),
+            metadata={
+                "dagster/table_name": f"{self.layout.staging_schema}.{table.staging}",
+                "dagster/column_schema": dg.TableSchema(
+                    columns=[dg.TableColumn(column.name, str(column.type)) for column in landing_columns(table)]
+                ),
+            },
+        )
+
+    def get_mapping_spec(self, table: TargetTable) -> dg.AssetSpec:
+        """The id mapping of a table."""
+        return dg.AssetSpec(
+            mapping_key(table),
+            deps=[xata_key(table)],
+            description=(
+                f"The new bigint id of every old id of `{table.xata_name}`: 1, 2, 3, … in the order of the old ids. "
+                "An id once given never changes."
+            ),
+            group_name="id_mapping",
+            kinds={"postgres"},
+            code_version=__version__,
+            metadata={
+                "dagster/table_name": f"{self.layout.work_schema}.{table.mapping}",
+                "dagster/column_schema": dg.TableSchema(
+                    columns=[
+                        dg.TableColumn("old_id", "text", constraints=_constraints("primary key", nullable=False)),
+                        dg.TableColumn("new_id", "bigint", constraints=_constraints(unique=True, nullable=False)),
+                    ]
+                ),
+            },
+        )
+
+    def get_postgres_spec(self, table: TargetTable) -> dg.AssetSpec:
+        """A migrated table; it follows its rows, its mapping, and for each link mapping and table linked to."""
+        parents = [self.plan.by_xata_name[name] for name in table.parents]
+        deps = [xata_key(table), mapping_key(table), *(mapping_key(parent) for parent in parents)]
+        deps += [postgres_key(parent) for parent in self.plan.upstream(table)]
+        return dg.AssetSpec(
+            postgres_key(table),
+            deps=list(dict.fromkeys(deps)),
+            description=self._describe(table),
+            group_name="postgres",
+            kinds={"postgres", "table"},
+            code_version=_code_version(table),
+            metadata={
+                "dagster/table_name": f"{self.layout.target_schema}.{table.name}",
+                "dagster/column_schema": dg.TableSchema(
+                    columns=[self._column(column) for column in table.columns],
+                ),
+                "dagster/column_lineage": self._lineage(table),
+                "xata_table": table.xata_name,
+            },
+        )
+
+    def _describe(self, table: TargetTable) -> str:
+        text = (
+            f"The table `{self.layout.target_schema}.{table.name}`, migrated from the Xata table `{table.xata_name}`."
+        )
+        if table.links:
+            links = ", ".join(
+                f"`{column.name}` → `{self.plan.by_xata_name[column.link.table].name}`"
+                for column in table.links
+                if column.link
+            )
+            text += f" Foreign keys: {links}."
+        if table.cycle:
+            others = ", ".join(f"`{name}`" for name in sorted(table.cycle) if name != table.xata_name)
+            text += f" It links in a circle with {others}: foreign keys among them come with the later table."
+        return text
+
+    def _column(self, column: TargetColumn) -> dg.TableColumn:
+        words = []
+        if column.role is Role.ID:
+            words.append("primary key")
+        if column.link:
+            words.append(
+                f"references {self.plan.by_xata_name[column.link.table].name}, on delete {column.link.on_delete}"
+            )
+        if column.default:
+            words.append(f"default {'now()' if column.default.is_now else column.default.value}")
+        description = column.description or (f"Xata: {column.xata_name}" if column.xata_name != column.name else None)
+        return dg.TableColumn(
+            column.name,
+            str(column.type),
+            description=description,
+            constraints=_constraints(
+                *words,
+                nullable=not (column.not_null or column.role is Role.ID),
+                unique=bool(column.unique_constraint) or column.role is Role.ID,
+            ),
+        )
+
+    def _lineage(self, table: TargetTable) -> dg.TableColumnLineage:
+        """Every column comes from its staged column; ids and links through an id mapping."""
+        deps: dict[str, list[dg.TableColumnDep]] = {}
+        for column in table.columns:
+            deps[column.name] = [dg.TableColumnDep(xata_key(table), column.staging)]
+            if column.role is Role.ID:
+                deps[column.name].append(dg.TableColumnDep(mapping_key(table), "new_id"))
+            if column.link:
+                parent = self.plan.by_xata_name[column.link.table]
+                deps[column.name].append(dg.TableColumnDep(mapping_key(parent), "new_id"))
+        return dg.TableColumnLineage(deps)
+
+
+def _constraints(*words: str, nullable: bool = True, unique: bool = False) -> dg.TableColumnConstraints:
+    return dg.TableColumnConstraints(nullable=nullable, unique=unique, other=list(words))
+
+
+def _code_version(table: TargetTable) -> str:
+    """Return a version that changes when this table is planned differently, and for no other's sake."""
+    return hashlib.sha256(repr((__version__, table)).encode()).hexdigest()[:16]
+
+
+def keys(tables: Iterable[TargetTable]) -> list[dg.AssetKey]:
+    """Return the keys of all assets of the tables."""
+    return [key(table) for table in tables for key in (xata_key, mapping_key, postgres_key)]

@@ -1,0 +1,110 @@
+"""The settings as flags of every command: one definition, in `settings.py`, serves file, variables and flags."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from xata_pg_assets.errors import UsageError
+from xata_pg_assets.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings, load_settings
+
+__all__ = ["as_environment", "with_settings"]
+
+_PANEL = "Settings (also as XATA_PG_… variables and in the settings file)"
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the flags of all settings; it gets them, read, as its argument `settings`."""
+    flags = _flags()
+    own = [parameter for name, parameter in inspect.signature(command).parameters.items() if name != "settings"]
+
+    @wraps(command)
+    def wrapped(**arguments: Any) -> None:
+        given = {name: arguments.pop(name) for name in flags}
+        config: Path | None = given.pop("config")
+        if config is not None:
+            os.environ[CONFIG_VARIABLE] = str(config.resolve())
+        if given["on_delete_links"] is not None:
+            given["on_delete_links"] = _rules(given["on_delete_links"])
+        command(settings=load_settings(config, given), **arguments)
+
+    parameters = [*own, *flags.values()]
+    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapped
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Return the settings as variables, for a process that reads them anew from another folder."""
+    variables: dict[str, str] = {}
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        if value is not None and value != field.get_default(call_default_factory=True):
+            variables[f"XATA_PG_{_name(name, field).upper()}"] = _text(value)
+    variables["XATA_PG_HOME"] = str(settings.home.resolve())
+    return variables
+
+
+def _flags() -> Mapping[str, inspect.Parameter]:
+    """Return a parameter for the settings file and one for each setting, None where the flag is not given."""
+    parameters = {
+        "config": _parameter(
+            "config",
+            Path,
+            typer.Option("--config", help=f"the settings file; default: {DEFAULT_CONFIG}, if it is there"),
+        )
+    }
+    for field_name, field in Settings.model_fields.items():
+        name = _name(field_name, field)
+        flag = name.replace("_", "-")
+        type_: Any = bool if field.annotation is bool else list[str] if name == "on_delete_links" else str
+        option = typer.Option(
+            f"--{flag}/--no-{flag}" if type_ is bool else f"--{flag}",
+            help=field.description,
+            rich_help_panel=_PANEL,
+            show_default=False,
+            metavar=None if type_ is bool else "TABLE.COLUMN=RULE" if type_ is not str else name.upper(),
+        )
+        parameters[name] = _parameter(name, type_, option)
+    return parameters
+
+
+def _parameter(name: str, type_: Any, option: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[type_ | None, option]
+    )
+
+
+def _name(field_name: str, field: FieldInfo) -> str:
+    """Return the setting's name as the user writes it."""
+    return field.validation_alias if isinstance(field.validation_alias, str) else field_name
+
+
+def _rules(pairs: list[str]) -> Mapping[str, str]:
+    """Read `table.column=rule` pairs."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise UsageError(f"flag --on-delete-links: {pair!r} is no rule; write posts.author=cascade")
+    return {link: rule for link, _, rule in (pair.rpartition("=") for pair in pairs)}
+
+
+def _text(value: Any) -> str:
+    """Write a value as a variable holds it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Path):
+        return str(value.resolve())
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value))
+    if isinstance(value, str) and "://" not in value and Path(value).exists():
+        return str(Path(value).resolve())  # the source folder
+    return str(value).lower() if isinstance(value, bool) else str(value)

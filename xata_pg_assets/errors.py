@@ -1,0 +1,69 @@
+"""What can go wrong, as a person is told it: one line that names the thing and the mend.
+
+XataPgError
+├── UsageError        exit 2: wrong flags or settings; nothing was touched
+│   └── SchemaError   exit 2: the Xata schema cannot be used
+├── ExportError       exit 3: a file of the export cannot be read; names file and line
+├── TargetError       exit 3: the target database refuses for good
+└── TransientError    exit 3: the target is gone or busy; running again continues
+
+Only TransientError is worth a retry.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+__all__ = [
+    "ExitCode",
+    "ExportError",
+    "SchemaError",
+    "TargetError",
+    "TransientError",
+    "UsageError",
+    "XataPgError",
+]
+
+
+class ExitCode(IntEnum):
+    """The exit codes of `xata-pg` (SPEC section 3)."""
+
+    OK = 0
+    CHECK_FAILED = 1
+    USAGE = 2
+    NOT_FINISHED = 3
+
+
+class XataPgError(Exception):
+    """Base of everything that is told to the user in one line."""
+
+    exit_code = ExitCode.NOT_FINISHED
+
+
+class UsageError(XataPgError):
+    """Raised before anything is touched: a flag, a variable or a settings file is wrong."""
+
+    exit_code = ExitCode.USAGE
+
+
+class SchemaError(UsageError):
+    """Raised when the Xata schema is missing, unreadable or of a kind that is not ours."""
+
+
+class ExportError(XataPgError):
+    """Raised when a file of the export cannot be read any further; names the file and the line."""
+
+    def __init__(self, file: str, line: int | None, reason: str) -> None:
+        self.file = file
+        self.line = line
+        self.reason = reason
+        where = file if line is None else f"{file}:{line}"
+        super().__init__(f"{where}: {reason}")
+
+
+class TargetError(XataPgError):
+    """Raised when the target database refuses for a reason that a retry does not mend."""
+
+
+class TransientError(XataPgError):
+    """Raised when the target is unreachable or busy: the same call may go through later."""

@@ -1,0 +1,279 @@
+"""One migration: its settings, its plan, and what is done to a table, step by step.
+
+Dagster's assets, the command line and the tests all work through this class; it knows no Dagster.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, Protocol
+
+from xata_pg_assets import __version__
+from xata_pg_assets.errors import UsageError
+from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
+from xata_pg_assets.postgres import checks, embedded, id_mapping, ledger, loading, preflight, staging
+from xata_pg_assets.postgres.bootstrap import prepare
+from xata_pg_assets.postgres.connection import Connection, connect, describe_target, translated
+from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets.settings import Settings
+from xata_pg_assets.xata.export import TableFile, TableFiles, find_table_files, open_table
+from xata_pg_assets.xata.records import ReadOptions, TableReader
+from xata_pg_assets.xata.schema import XataSchema
+from xata_pg_assets.xata.schema_files import find_schema, read_schema
+
+__all__ = ["Migration", "Observer", "Step", "example_schema_path", "resolve_schema"]
+
+Step = Literal["staging", "mapping", "loading", "checking"]
+
+
+class Observer(Protocol):
+    """Whoever wants to see a migration at work."""
+
+    def begin(self, table: TargetTable, step: Step, size: int | None) -> None:
+        """A step of a table begins; `size` is the bytes it will read, None where it reads no file."""
+
+    def advance(self, table: TargetTable, rows: int, size: int) -> None:
+        """So many rows and bytes are read."""
+
+    def end(self, table: TargetTable, step: Step) -> None:
+        """The step is over, well or not."""
+
+
+class _Nobody:
+    """Watches nothing."""
+
+    def begin(self, table: TargetTable, step: Step, size: int | None) -> None: ...
+
+    def advance(self, table: TargetTable, rows: int, size: int) -> None: ...
+
+    def end(self, table: TargetTable, step: Step) -> None: ...
+
+
+class Migration:
+    """A Xata export on its way into a PostgreSQL; opens connections as they are needed, one a step."""
+
+    def __init__(self, settings: Settings, schema: XataSchema, observer: Observer | None = None) -> None:
+        self.settings = settings
+        self.schema = schema
+        self.plan: Plan = make_plan(schema, settings.plan_options)
+        self.observer: Observer = observer or _Nobody()
+
+    @classmethod
+    def from_settings(cls, settings: Settings, observer: Observer | None = None) -> Migration:
+        """Read the schema that the settings name or that lies with the export; the example's without either."""
+        return cls(settings, read_schema(resolve_schema(settings)), observer)
+
+    @cached_property
+    def url(self) -> str:
+        """Where the target is; starts the embedded server where none is set."""
+        if self.settings.target is not None:
+            return self.settings.target.get_secret_value()
+        return embedded.ensure_running(self.settings.home).uri
+
+    @property
+    def known_url(self) -> str:
+        """Where the target is, empty as long as the embedded server was not started."""
+        return self.url if self.settings.target is not None or "url" in self.__dict__ else ""
+
+    @property
+    def wanted_layout(self) -> Layout:
+        """Where everything should live, before the target was looked at."""
+        return Layout(self.settings.target_schema, self.settings.work_schema, self.settings.staging_schema)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where everything lives in the target; makes the schemas and work tables where they are missing."""
+        with translated("target"), connect(self.url) as conn:
+            return prepare(conn, self.wanted_layout, self.plan)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a connection that prepares nothing."""
+        with translated("target"), connect(self.url) as conn:
+            yield conn
+
+    @contextmanager
+    def session(self, table: TargetTable, step: Step, size: int | None = None) -> Iterator[Connection]:
+        """Open a connection for a step; PostgreSQL's errors come out as ours, naming the table."""
+        self.observer.begin(table, step, size)
+        try:
+            with translated(f"table {table.xata_name}"), connect(self.url) as conn:
+                yield conn
+        finally:
+            self.observer.end(table, step)
+
+    def stage(self, table: TargetTable) -> ledger.Entry:
+        """Land the table's file in staging; does nothing when just that is staged already.
+
+        Raises:
+            UsageError: no export is set, or two files claim the table.
+            ExportError: the file cannot be read on.
+        """
+        layout, file = self.layout, self.files.found.get(table.xata_name)
+        with self.session(table, "staging", file.path.stat().st_size if file else 0) as conn:
+            line = ledger.entry(conn, layout, table)
+            if file is None:
+                return self._stage_nothing(conn, table, line)
+            if line.fingerprint and staging.is_intact(conn, layout, table, line):
+                if line.fingerprint == self._fingerprint(table, sha256_of(file.path)):
+                    return line
+            return self._stage_file(conn, table, file)
+
+    def _stage_file(self, conn: Connection, table: TargetTable, file: TableFile) -> ledger.Entry:
+        return staging.stage(
+            conn,
+            self.layout,
+            table,
+            lambda thorough: self._open(file, thorough=thorough),
+            fingerprint=lambda sha256: self._fingerprint(table, sha256),
+            recover_created_at=self.settings.recover_created_at,
+            progress=lambda rows, size: self.observer.advance(table, rows, size),
+        )
+
+    def _stage_nothing(self, conn: Connection, table: TargetTable, line: ledger.Entry) -> ledger.Entry:
+        """Without a file a new table is made empty, and one that was loaded before keeps its rows."""
+        if line.loaded_at is None:
+            return staging.stage_empty(conn, self.layout, table, self._no_file(table))
+        warning = f"{self._no_file(table)}; the rows loaded before stay"
+        return staging.keep(conn, self.layout, table, warning)
+
+    def _no_file(self, table: TargetTable) -> str:
+        return f"{table.xata_name}: the export has no file of this name"
+
+    def map_ids(self, table: TargetTable) -> ledger.Entry:
+        """Give the staged rows their new ids."""
+        with self.session(table, "mapping") as conn:
+            id_mapping.map_ids(conn, self.layout, table)
+            return ledger.entry(conn, self.layout, table)
+
+    def load(self, table: TargetTable) -> ledger.Entry:
+        """Bring the target table to what is staged."""
+        with self.session(table, "loading") as conn:
+            self._restage_lost(conn, table)
+            return loading.load(conn, self.layout, self.plan, table, self.settings.dangling_links)
+
+    def check(self, table: TargetTable, names: Collection[str] = tuple(checks.CHECKS)) -> list[checks.CheckResult]:
+        """Run checks of a loaded table."""
+        budgets = checks.Budgets(self.settings.max_rejected_rows, self.settings.max_dangling_links)
+        with self.session(table, "checking") as conn:
+            self._restage_lost(conn, table)
+            return checks.run_checks(conn, self.layout, self.plan, table, names, budgets)
+
+    def _restage_lost(self, conn: Connection, table: TargetTable) -> None:
+        """Stage again what was dropped, or emptied by a crash of the server, if the export is still the same."""
+        for name in dict.fromkeys([table.xata_name, *sorted(table.cycle)]):
+            member = self.plan.by_xata_name[name]
+            line = ledger.entry(conn, self.layout, member)
+            if line.staged_rows is None or staging.is_intact(conn, self.layout, member, line):
+                continue
+            file = self.files.found.get(name) if self.settings.source else None
+            if file and self._fingerprint(member, sha256_of(file.path)) == line.fingerprint:
+                self._stage_file(conn, member, file)
+            elif line.loaded_at is None:
+                raise UsageError(
+                    f"table {name}: its staged rows are gone and its file is no longer the same; "
+                    f"materialize xata/{member.name} first"
+                )
+            else:
+                staging.keep(conn, self.layout, member, f"{name}: its staged rows are gone, and so is its file")
+
+    @cached_property
+    def files(self) -> TableFiles:
+        """The files of the export.
+
+        Raises:
+            UsageError: no export is set, it is no folder, or two files claim one table.
+        """
+        if self.settings.source is None:
+            raise UsageError("setting source: not set; name the folder of the export (--source, XATA_PG_SOURCE)")
+        return find_table_files(Path(self.settings.source), self.schema)
+
+    @property
+    def source_name(self) -> str:
+        """The source as it may be shown."""
+        source = self.settings.source or ""
+        return describe_target(source) if "://" in source else source
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know of the export as a whole."""
+        if self.settings.source is None:
+            return []
+        return [f"{name}: no table of the schema has this name; the file is left out" for name in self.files.strangers]
+
+    def heads(self) -> Mapping[str, TableReader]:
+        """Open every file of the export and read its head; nothing without an export."""
+        if self.settings.source is None:
+            return {}
+        return {name: self._open(file, thorough=False) for name, file in self.files.found.items()}
+
+    def head_warnings(self, heads: Mapping[str, TableReader]) -> list[str]:
+        """Say which files and columns are missing or unknown."""
+        if self.settings.source is None:
+            return []
+        lost = [self._no_file(table) for table in self.plan.tables if table.xata_name not in heads]
+        return lost + [
+            warning
+            for name, reader in heads.items()
+            for warning in staging.head_warnings(self.plan.by_xata_name[name], reader)
+        ]
+
+    def describe_target(self) -> str:
+        """Name the target without its password, and without starting anything."""
+        if self.settings.target is None:
+            return f"the embedded PostgreSQL in {self.settings.home}"
+        return describe_target(self.settings.target.get_secret_value())
+
+    def target_problems(self) -> list[str]:
+        """Return what stands in the way at the target; an embedded one that does not run is not started for it."""
+        if self.settings.target is None and not embedded.is_running(self.settings.home):
+            return []
+        with self.reading() as conn:
+            return preflight.problems(conn, self.wanted_layout, self.plan)
+
+    def _open(self, file: TableFile, *, thorough: bool) -> TableReader:
+        return open_table(file, ReadOptions(self.settings.empty_text, self.settings.json_strings, thorough))
+
+    def _fingerprint(self, table: TargetTable, sha256: str) -> str:
+        """Return a digest of all that decides what lies in staging: file, columns, settings."""
+        facts = (
+            __version__,
+            sha256,
+            self.settings.empty_text,
+            self.settings.json_strings,
+            self.settings.recover_created_at,
+            [
+                (column.xata_name, column.staging, str(column.staging_type), column.not_null, column.unique_constraint)
+                for column in table.columns
+            ],
+        )
+        return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def example_schema_path() -> Path:
+    """Return the schema of the example that comes with the package."""
+    return Path(str(files("xata_pg_assets"))) / "example" / "schema.json"
+
+
+def resolve_schema(settings: Settings) -> Path:
+    """Return the schema to use: the one set, the one found with the export, or the example's.
+
+    Raises:
+        UsageError: an export is set, and no schema lies in or beside it.
+    """
+    if settings.schema_path is not None:
+        return settings.schema_path
+    if settings.source is not None and "://" not in settings.source:
+        return find_schema(Path(settings.source))
+    return example_schema_path()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,90 @@
+"""The schemas, the extension and the work tables that everything else stands on."""
+
+from __future__ import annotations
+
+from psycopg import errors as pg
+from psycopg import sql
+
+from xata_pg_assets.errors import TargetError
+from xata_pg_assets.plan.tables import Plan
+from xata_pg_assets.postgres import sql as statements
+from xata_pg_assets.postgres.connection import Connection, server_facts
+from xata_pg_assets.postgres.layout import Layout
+
+__all__ = ["MINIMUM_VERSION", "lock", "prepare"]
+
+MINIMUM_VERSION = 140000
+_NEW_ID_COMMENT = "The new id of an old one: new_id('<xata table>', '<old id>')"
+
+
+def prepare(conn: Connection, layout: Layout, plan: Plan) -> Layout:
+    """Create what is missing of schemas, extension and work tables; return the layout with pgvector's schema.
+
+    Only what is missing is created, so that a role that owns the schemas and nothing else can work.
+
+    Raises:
+        TargetError: the server is too old, or the role may not create what is missing; names the mend.
+    """
+    facts = server_facts(conn)
+    if facts.version < MINIMUM_VERSION:
+        raise TargetError(f"target: PostgreSQL {facts.version_text} is too old; version 14 or later is needed")
+    with conn.transaction():
+        lock(conn, layout, "bootstrap")
+        for name in dict.fromkeys((layout.target_schema, layout.work_schema, layout.staging_schema)):
+            _create_schema(conn, name)
+        if plan.needs_pgvector and facts.pgvector_schema is None:
+            _create_pgvector(conn)
+        if conn.execute("SELECT to_regclass(%s)", (_text(conn, layout.work("loads")),)).fetchone() == (None,):
+            _create_work_tables(conn, layout)
+    schema = server_facts(conn).pgvector_schema or layout.pgvector_schema
+    return Layout(layout.target_schema, layout.work_schema, layout.staging_schema, schema)
+
+
+def lock(conn: Connection, layout: Layout, what: str) -> None:
+    """Hold off other processes that work at the same thing until the transaction ends."""
+    conn.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+        ("\x1f".join(("xata_pg_assets", layout.target_schema, layout.work_schema, what)),),
+    )
+
+
+def _create_schema(conn: Connection, name: str) -> None:
+    if conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (name,)).fetchone():
+        return
+    try:
+        conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+    except pg.InsufficientPrivilege:
+        raise TargetError(
+            f"schema {name}: missing, and the role may not create it; "
+            f"have its owner run: CREATE SCHEMA {name} AUTHORIZATION {conn.info.user}"
+        ) from None
+
+
+def _create_pgvector(conn: Connection) -> None:
+    mend = "have a superuser run: CREATE EXTENSION vector"
+    try:
+        conn.execute("CREATE EXTENSION vector SCHEMA public")
+    except (pg.UndefinedFile, pg.FeatureNotSupported):
+        raise TargetError(
+            "pgvector: the schema has vector columns and the server does not have the extension; install pgvector on it"
+        ) from None
+    except pg.InsufficientPrivilege:
+        raise TargetError(f"pgvector: the role may not create the extension; {mend}") from None
+
+
+def _create_work_tables(conn: Connection, layout: Layout) -> None:
+    names = {name: layout.work(name) for name in ("rejected_rows", "dangling_links", "loads")}
+    conn.execute(statements.get("work_tables").format(**names))
+    body = statements.get("new_id").format(loads=layout.work("loads"), work_schema=sql.Literal(layout.work_schema))
+    function = layout.work("new_id")
+    conn.execute(
+        sql.SQL(
+            "CREATE OR REPLACE FUNCTION {function}(xata_table text, old_id text) RETURNS bigint"
+            " LANGUAGE plpgsql STABLE STRICT AS {body};"
+            " COMMENT ON FUNCTION {function}(text, text) IS {comment}"
+        ).format(function=function, body=sql.Literal(body.as_string(conn)), comment=sql.Literal(_NEW_ID_COMMENT))
+    )
+
+
+def _text(conn: Connection, name: sql.Identifier) -> str:
+    return name.as_string(conn)

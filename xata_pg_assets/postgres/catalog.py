@@ -1,0 +1,40 @@
+"""What the target database has, as its catalogs tell."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from xata_pg_assets.postgres.connection import Connection
+
+__all__ = ["column_types", "count_rows", "exists", "identity_sequence"]
+
+
+def exists(conn: Connection, name: sql.Identifier) -> bool:
+    """Tell whether there is a table of that name."""
+    return conn.execute("SELECT to_regclass(%s) IS NOT NULL", (name.as_string(conn),)).fetchone() == (True,)
+
+
+def count_rows(conn: Connection, name: sql.Identifier) -> int:
+    """Count a table's rows."""
+    row = conn.execute(sql.SQL("SELECT count(*) FROM {}").format(name)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def column_types(conn: Connection, name: sql.Identifier) -> dict[str, str]:
+    """Return a table's columns in order, with their types as PostgreSQL writes them."""
+    return dict(
+        conn.execute(
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+            " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            (name.as_string(conn),),
+        ).fetchall()
+    )
+
+
+def identity_sequence(conn: Connection, name: sql.Identifier) -> tuple[str, str] | None:
+    """Return schema and name of the sequence behind a table's `id`, None where it is no identity."""
+    return conn.execute(
+        "SELECT n.nspname, s.relname FROM pg_class AS s JOIN pg_namespace AS n ON n.oid = s.relnamespace"
+        " WHERE s.oid = pg_get_serial_sequence(%s, 'id')::regclass",
+        (name.as_string(conn),),
+    ).fetchone()

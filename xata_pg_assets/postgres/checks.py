@@ -1,0 +1,398 @@
+"""The seven checks: what lies in the target, compared with what was staged from the export.
+
+Each check gives one sentence, and the first rows that are wrong. All of them stand on one pass over the
+table: staged rows, joined to their new ids, to the rows their links name and to what is in the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from time import perf_counter
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
+from xata_pg_assets.postgres import keys, ledger
+from xata_pg_assets.postgres import sql as statements
+from xata_pg_assets.postgres.catalog import exists
+from xata_pg_assets.postgres.connection import Connection
+from xata_pg_assets.postgres.expected import Expected, comma, image
+from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets.postgres.loading import expected_rows, next_id, sequence_floor
+
+__all__ = ["BLOCKING", "CHECKS", "Budgets", "CheckResult", "run_checks"]
+
+CHECKS: Mapping[str, str] = {
+    "row_count": "Every row of the export is in the table, rejected, or an exact copy of another",
+    "id_mapping_one_to_one": "Every old id has one new id, and every new id one old id",
+    "foreign_keys": "Every link leads to the row that the export names; none is lost, none is extra",
+    "unique_values": "No value of a unique column stands twice",
+    "not_null": "No NOT NULL column holds a null",
+    "values_equal": "Every cell of every row equals the export's, to the last bit",
+    "constraints_in_place": "Keys, indexes, NOT NULLs, defaults and the identity are as planned",
+}
+# A child must not follow a parent whose ids or keys are wrong; wrong values are the parent's own trouble
+BLOCKING = frozenset({"id_mapping_one_to_one", "constraints_in_place"})
+
+SAMPLE = 20
+CELL_LIMIT = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """How much may be left out of the whole migration before a check turns red."""
+
+    rejected_rows: int = 0
+    dangling_links: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The end of one check; `rows` are the first that are wrong, values cut to 80 characters."""
+
+    name: str
+    passed: bool
+    description: str
+    rows: tuple[dict[str, Any], ...] = ()
+    facts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def severity(self) -> str:
+        """How bad a failure is."""
+        return "ERROR"
+
+
+def run_checks(
+    conn: Connection,
+    layout: Layout,
+    plan: Plan,
+    table: TargetTable,
+    names: Collection[str] = tuple(CHECKS),
+    budgets: Budgets = Budgets(),
+) -> list[CheckResult]:
+    """Run the named checks on a loaded table and write their ends into the ledger."""
+    started = perf_counter()
+    checker = _Checker(conn, layout, plan, table, budgets)
+    results = [checker.run(name) for name in CHECKS if name in names]
+    with conn.transaction():
+        line = ledger.entry(conn, layout, table)
+        ledger.record(
+            conn,
+            layout,
+            table,
+            checks={
+                **line.checks,
+                **{
+                    result.name: {
+                        "passed": result.passed,
+                        "severity": result.severity,
+                        "description": result.description,
+                    }
+                    for result in results
+                },
+            },
+            check_seconds=perf_counter() - started,
+            checked_at=ledger.now(),
+        )
+    return results
+
+
+class _Checker:
+    """Checks one table."""
+
+    def __init__(self, conn: Connection, layout: Layout, plan: Plan, table: TargetTable, budgets: Budgets) -> None:
+        self.conn = conn
+        self.layout = layout
+        self.plan = plan
+        self.table = table
+        self.budgets = budgets
+        self.target = layout.target(table)
+        self.compared = [column for column in table.columns if column.role is not Role.ID and not column.link]
+
+    def run(self, name: str) -> CheckResult:
+        if not exists(self.conn, self.target):
+            return CheckResult(name, False, f"the table {self.table.name} is not there; materialize it")
+        check: Callable[[], CheckResult] = getattr(self, f"_{name}")
+        return check()
+
+    @cached_property
+    def line(self) -> ledger.Entry:
+        return ledger.entry(self.conn, self.layout, self.table)
+
+    @cached_property
+    def expected(self) -> Expected:
+        return expected_rows(self.conn, self.layout, self.plan, self.table)
+
+    @cached_property
+    def is_staged(self) -> bool:
+        return self.line.staged_rows is not None and exists(self.conn, self.layout.staging(self.table))
+
+    @property
+    def _joined(self) -> sql.Composed:
+        """Every staged row, with what should be and what is in the target."""
+        return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id{} LEFT JOIN {} AS t ON t.id = m.new_id").format(
+            self.layout.staging(self.table),
+            self.layout.mapping(self.table),
+            self.expected.parents,
+            self.target,
+        )
+
+    @cached_property
+    def evidence(self) -> Mapping[str, int]:
+        """Count in one pass what the checks ask about."""
+        values = [self.expected.value(column) for column in self.compared]
+        stored = [sql.Identifier("t", column.name) for column in self.compared]
+        parts: dict[str, sql.Composable] = {
+            "staged": sql.SQL("count(*)"),
+            "mapped": sql.SQL("count(m.new_id)"),
+            "found": sql.SQL("count(t.id)"),
+            "differing": sql.SQL("count(*) FILTER (WHERE t.id IS NOT NULL AND {} OPERATOR(pg_catalog.*<>) {})").format(
+                image(values), image(stored)
+            ),
+        }
+        for number, column in enumerate(self.table.links):
+            parts[f"wrong_{number}"] = sql.SQL(
+                "count(*) FILTER (WHERE t.id IS NOT NULL AND {} IS DISTINCT FROM {})"
+            ).format(sql.Identifier("t", column.name), self.expected.value(column))
+            parts[f"links_{number}"] = sql.SQL("count({})").format(sql.Identifier("s", column.staging))
+            parts[f"resolved_{number}"] = sql.SQL("count({})").format(self.expected.value(column))
+        query = sql.SQL("SELECT {} FROM {}").format(
+            comma(sql.SQL("{} AS {}").format(part, sql.Identifier(name)) for name, part in parts.items()),
+            self._joined,
+        )
+        with self.conn.cursor(row_factory=dict_row) as cur:
+            return cur.execute(query).fetchone() or {}
+
+    def _rows(self, query: sql.Composable) -> tuple[dict[str, Any], ...]:
+        with self.conn.cursor(row_factory=dict_row) as cur:
+            rows = cur.execute(sql.SQL("{} LIMIT {}").format(query, sql.Literal(SAMPLE))).fetchall()
+        return tuple({name: _cut(value) for name, value in row.items()} for row in rows)
+
+    def _row_count(self) -> CheckResult:
+        line = self.line
+        in_target = self._count(
+            sql.SQL("SELECT count(*) FROM {} AS t JOIN {} AS m ON m.new_id = t.id").format(
+                self.target, self.layout.mapping(self.table)
+            )
+        )
+        found = self.evidence["found"] if self.is_staged else in_target
+        extra = in_target - found
+        facts = {
+            "source_rows": line.source_rows,
+            "target_rows": found,
+            "rejected_rows": line.rejected_rows,
+            "duplicate_rows": line.duplicate_rows,
+        }
+        law = f"{line.source_rows} rows in the export = {found} in the table + {line.rejected_rows} rejected + {line.duplicate_rows} copies"
+        if not self.is_staged:
+            held = found == line.target_rows
+            text = f"no rows are staged; the table holds {found} of the {line.target_rows} rows it was loaded with"
+            return CheckResult("row_count", held, text, facts=facts)
+        if extra or line.source_rows != found + line.rejected_rows + line.duplicate_rows:
+            text = f"the law is broken: {law.replace(' = ', ' against ')}" + (
+                f"; {extra} rows in the table are not in the export" if extra else ""
+            )
+            return CheckResult("row_count", False, text, self._lost_or_extra(), facts)
+        rejected = self._total("rejected_rows")
+        if line.rejected_rows and rejected > self.budgets.rejected_rows:
+            text = f"{law}; {rejected} rejected in all, {self.budgets.rejected_rows} allowed (max_rejected_rows)"
+            return CheckResult("row_count", False, text, self._rejected(), facts)
+        return CheckResult("row_count", True, law, self._rejected() if line.rejected_rows else (), facts)
+
+    def _id_mapping_one_to_one(self) -> CheckResult:
+        mapping = self.layout.mapping(self.table)
+        row = self.conn.execute(
+            sql.SQL("SELECT count(*), count(DISTINCT old_id), count(DISTINCT new_id) FROM {}").format(mapping)
+        ).fetchone()
+        lines, old_ids, new_ids = row or (0, 0, 0)
+        unmapped = self.evidence["staged"] - self.evidence["mapped"] if self.is_staged else 0
+        passed = lines == old_ids == new_ids and unmapped == 0
+        text = f"{lines} lines, {old_ids} old ids, {new_ids} new ids"
+        if unmapped:
+            text += f"; {unmapped} staged rows have no new id"
+        return CheckResult("id_mapping_one_to_one", passed, text, facts={"ids": lines})
+
+    def _foreign_keys(self) -> CheckResult:
+        links = self.table.links
+        if not links:
+            return CheckResult("foreign_keys", True, "no links in this table")
+        if not self.is_staged:
+            return CheckResult("foreign_keys", True, "no rows are staged: the links are as they were loaded")
+        wrong = {column.xata_name: self.evidence[f"wrong_{number}"] for number, column in enumerate(links)}
+        total = sum(self.evidence[f"links_{number}"] for number in range(len(links)))
+        resolved = sum(self.evidence[f"resolved_{number}"] for number in range(len(links)))
+        dangling = total - resolved
+        facts = {"links": total, "dangling_links": dangling}
+        if any(wrong.values()):
+            named = ", ".join(f"{count} of {name}" for name, count in wrong.items() if count)
+            text = f"links that lead elsewhere than the export's: {named}"
+            return CheckResult("foreign_keys", False, text, self._wrong_cells(list(links)), facts)
+        text = f"{resolved} links lead to the rows the export names"
+        if dangling:
+            text += f", {dangling} to rows that are not there"
+            all_dangling = self._total("dangling_links")
+            if all_dangling > self.budgets.dangling_links:
+                text += f"; {all_dangling} in all, {self.budgets.dangling_links} allowed (max_dangling_links)"
+                return CheckResult("foreign_keys", False, text, self._dangling(), facts)
+            return CheckResult("foreign_keys", True, text, self._dangling(), facts)
+        return CheckResult("foreign_keys", True, text, facts=facts)
+
+    def _unique_values(self) -> CheckResult:
+        columns = self.table.unique_columns
+        if not columns:
+            return CheckResult("unique_values", True, "no unique columns in this table")
+        rows: tuple[dict[str, Any], ...] = ()
+        for column in columns:
+            rows += self._rows(
+                sql.SQL(
+                    "SELECT {} AS column_name, {}::text AS value, count(*) AS rows FROM {} WHERE {} IS NOT NULL"
+                    " GROUP BY {} HAVING count(*) > 1"
+                ).format(
+                    sql.Literal(column.name),
+                    *[sql.Identifier(column.name)],
+                    self.target,
+                    *[sql.Identifier(column.name)] * 2,
+                )
+            )
+        named = ", ".join(column.name for column in columns)
+        text = f"values stand twice in {named}" if rows else f"no value stands twice in {named}"
+        return CheckResult("unique_values", not rows, text, rows)
+
+    def _not_null(self) -> CheckResult:
+        columns = [column for column in self.table.columns if column.not_null]
+        if not columns:
+            return CheckResult("not_null", True, "no NOT NULL columns in this table")
+        nulls = {
+            column.name: self._count(
+                sql.SQL("SELECT count(*) FROM {} WHERE {} IS NULL").format(self.target, sql.Identifier(column.name))
+            )
+            for column in columns
+        }
+        bad = {name: count for name, count in nulls.items() if count}
+        text = ", ".join(f"{count} nulls in {name}" for name, count in bad.items()) or f"no nulls in {', '.join(nulls)}"
+        return CheckResult("not_null", not bad, text, facts={"nulls": sum(bad.values())})
+
+    def _values_equal(self) -> CheckResult:
+        if not self.is_staged:
+            return CheckResult("values_equal", True, "no rows are staged: the values are as they were loaded")
+        missing = self.evidence["staged"] - self.evidence["found"]
+        differing = self.evidence["differing"]
+        cells = self.evidence["found"] * len(self.compared)
+        facts = {"cells": cells, "differing_rows": differing, "missing_rows": missing}
+        if not differing and not missing:
+            return CheckResult("values_equal", True, f"{cells} cells equal the export's", facts=facts)
+        text = f"{differing} rows differ from the export, {missing} are missing"
+        rows = self._wrong_cells(self.compared) if differing else self._lost_or_extra()
+        return CheckResult("values_equal", False, text, rows, facts)
+
+    def _constraints_in_place(self) -> CheckResult:
+        lacking = [str(key) for key, _ in keys.missing(self.conn, self.layout, self.plan, self.table)]
+        lacking += self._lacking_column_facts()
+        waiting = [
+            key.references
+            for key, _ in keys.wanted(self.layout, self.plan, self.table)
+            if key.kind == "f" and not exists(self.conn, self.layout.target(self.plan.by_name[key.references]))
+        ]
+        lacking += self._lacking_from_cycle()
+        floor = sequence_floor(self.conn, self.layout, self.table)
+        if next_id(self.conn, self.layout, self.table) < floor:
+            lacking.append(f"an identity that goes on at {floor}")
+        if lacking:
+            return CheckResult("constraints_in_place", False, f"lacking: {', '.join(lacking)}")
+        text = (
+            f"all keys, NOT NULLs and defaults are there; the next id is {next_id(self.conn, self.layout, self.table)}"
+        )
+        if waiting:
+            text += f"; foreign keys to {', '.join(dict.fromkeys(waiting))} come with that table"
+        return CheckResult("constraints_in_place", True, text)
+
+    def _lacking_from_cycle(self) -> list[str]:
+        """Return the foreign keys to this table that should have come with it."""
+        others = [self.plan.by_xata_name[name] for name in sorted(self.table.cycle) if name != self.table.xata_name]
+        return [
+            str(key)
+            for other in others
+            if exists(self.conn, self.layout.target(other))
+            for key, _ in keys.missing(self.conn, self.layout, self.plan, other)
+            if key.references == self.table.name
+        ]
+
+    def _lacking_column_facts(self) -> list[str]:
+        rows = self.conn.execute(
+            statements.get("column_facts"), {"schema": self.layout.target_schema, "table": self.table.name}
+        ).fetchall()
+        there = {name: (is_not_null, default, is_identity) for name, is_not_null, default, is_identity in rows}
+        lacking: list[str] = []
+        for column in self.table.columns:
+            is_not_null, default, is_identity = there.get(column.name, (False, None, False))
+            if column.name not in there:
+                lacking.append(f"column {column.name}")
+            if column.not_null and not is_not_null:
+                lacking.append(f"NOT NULL on {column.name}")
+            if column.default and default is None:
+                lacking.append(f"the default of {column.name}")
+            if column.role is Role.ID and not is_identity:
+                lacking.append("the identity of id")
+        return lacking
+
+    def _wrong_cells(self, columns: list[TargetColumn]) -> tuple[dict[str, Any], ...]:
+        """Name the cells that differ: row by old id, column, what the export has, what the target has."""
+        cells = comma(
+            sql.SQL("({}, {}::text, {}::text, {} OPERATOR(pg_catalog.*<>) {})").format(
+                sql.Literal(column.name),
+                self.expected.value(column),
+                sql.Identifier("t", column.name),
+                image([self.expected.value(column)]),
+                image([sql.Identifier("t", column.name)]),
+            )
+            for column in columns
+        )
+        return self._rows(
+            sql.SQL(
+                "SELECT s.id AS old_id, t.id, c.column_name, left(c.export, 80) AS export, left(c.target, 80) AS target"
+                " FROM {} CROSS JOIN LATERAL (VALUES {}) AS c (column_name, export, target, differs)"
+                " WHERE t.id IS NOT NULL AND c.differs ORDER BY t.id"
+            ).format(self._joined, cells)
+        )
+
+    def _lost_or_extra(self) -> tuple[dict[str, Any], ...]:
+        """Name rows that only the export has, and rows that only the target has."""
+        return self._rows(
+            statements.get("lost_or_extra").format(
+                staging=self.layout.staging(self.table),
+                mapping=self.layout.mapping(self.table),
+                target=self.target,
+            )
+        )
+
+    def _rejected(self) -> tuple[dict[str, Any], ...]:
+        return self._rows(
+            sql.SQL(
+                "SELECT file, line, old_id, xata_column, reason, left(value, 80) AS value FROM {}"
+                " WHERE xata_table = {} ORDER BY line"
+            ).format(self.layout.work("rejected_rows"), sql.Literal(self.table.xata_name))
+        )
+
+    def _dangling(self) -> tuple[dict[str, Any], ...]:
+        return self._rows(
+            sql.SQL("SELECT old_id, xata_column, missing_id FROM {} WHERE xata_table = {} ORDER BY old_id").format(
+                self.layout.work("dangling_links"), sql.Literal(self.table.xata_name)
+            )
+        )
+
+    def _total(self, fact: str) -> int:
+        lines = ledger.entries(self.conn, self.layout)
+        return sum(getattr(line, fact) for name, line in lines.items() if name in self.plan.by_xata_name)
+
+    def _count(self, query: sql.Composed) -> int:
+        row = self.conn.execute(query).fetchone()
+        return int(row[0]) if row else 0
+
+
+def _cut(value: Any) -> Any:
+    """Cut a value to what may be shown."""
+    return value[:CELL_LIMIT] if isinstance(value, str) else value

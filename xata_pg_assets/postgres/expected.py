@@ -1,0 +1,111 @@
+"""The rows that a target table should hold, as SQL over its staging table and the id mappings.
+
+The load inserts them and the checks compare with them: one reading of the export serves both, and the
+comparison is with what lies in the target, to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
+from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets.postgres.ledger import Entry
+from xata_pg_assets.xata.schema import XataType
+
+__all__ = ["Expected", "comma", "image"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Composes the expected rows of one table; `s` is its staging table, `m` its mapping, `p0`… its parents.
+
+    `lines` is the ledger, by Xata name; `loaded` holds the Xata names of the tables that are in the target.
+    """
+
+    layout: Layout
+    plan: Plan
+    table: TargetTable
+    lines: Mapping[str, Entry]
+    loaded: frozenset[str]
+    is_exact: bool = False
+
+    def value(self, column: TargetColumn) -> sql.Composable:
+        """Return the expression of the column's expected value."""
+        if column.role is Role.ID:
+            return sql.SQL("m.new_id")
+        if column.link:
+            return sql.SQL("{}.new_id").format(self._alias(column))
+        staged = sql.Identifier("s", column.staging)
+        if column.xata_type is XataType.MULTIPLE:
+            return sql.SQL("CASE WHEN {0} IS NOT NULL THEN ARRAY(SELECT jsonb_array_elements_text({0})) END").format(
+                staged
+            )
+        return staged
+
+    @property
+    def values(self) -> sql.Composed:
+        """The expected values of all columns, in target order."""
+        return comma(self.value(column) for column in self.table.columns)
+
+    @property
+    def source(self) -> sql.Composed:
+        """What they are selected from: every staged row once, with its new id and those of its parents."""
+        return sql.SQL("{} AS s JOIN {} AS m ON m.old_id = s.id{}").format(
+            self.layout.staging(self.table), self.layout.mapping(self.table), self.parents
+        )
+
+    @property
+    def parents(self) -> sql.Composed:
+        """The joins to the rows that the links name, where these are there."""
+        return sql.SQL("").join(
+            sql.SQL(" LEFT JOIN {} AS {} ON {}.old_id = {}").format(
+                self.rows_there(column),
+                self._alias(column),
+                self._alias(column),
+                sql.Identifier("s", column.staging),
+            )
+            for column in self.table.links
+        )
+
+    def rows_there(self, column: TargetColumn) -> sql.Composable:
+        """Return the mapping (old_id, new_id) of those rows of the linked table that are in the target.
+
+        Tables of the same cycle may come later: of these, what is staged will be there.
+        """
+        assert column.link is not None  # noqa: S101
+        parent = self.plan.by_xata_name[column.link.table]
+        mapping, line = self.layout.mapping(parent), self.lines.get(parent.xata_name)
+        is_later = parent.xata_name == self.table.xata_name or parent.xata_name in self.table.cycle
+        if is_later and line is not None and line.staged_rows is not None:
+            if line.staged_rows == line.mapped_rows:
+                return mapping
+            present, key = self.layout.staging(parent), sql.SQL("t.id = m.old_id")
+        elif parent.xata_name in self.loaded:
+            if not self.is_exact and line is not None and line.target_rows == line.mapped_rows:
+                return mapping
+            present, key = self.layout.target(parent), sql.SQL("t.id = m.new_id")
+        else:
+            return sql.SQL("(SELECT NULL::text AS old_id, NULL::bigint AS new_id WHERE false)")
+        return sql.SQL("(SELECT m.old_id, m.new_id FROM {} AS m WHERE EXISTS (SELECT FROM {} AS t WHERE {}))").format(
+            mapping, present, key
+        )
+
+    def _alias(self, column: TargetColumn) -> sql.Identifier:
+        return sql.Identifier(f"p{self.table.links.index(column)}")
+
+
+def comma(parts: Iterable[sql.Composable]) -> sql.Composed:
+    """Join expressions by commas."""
+    return sql.SQL(", ").join(parts)
+
+
+def image(expressions: Iterable[sql.Composable]) -> sql.Composed:
+    """Return a record of the expressions, to be compared by `*=` and `*<>`.
+
+    These compare the stored bytes: -0.0 differs from 0.0, and 1.0 from 1.00 in JSON.
+    """
+    return sql.SQL("ROW({})::record").format(comma(expressions))

@@ -1,0 +1,133 @@
+"""The keys of the target tables: which there should be, which there are, and the making of the rest.
+
+One routine serves the first load, where all are missing, the foreign keys of a cycle, which come with its
+later table, and a re-run after somebody dropped one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from psycopg import errors as pg
+from psycopg import sql
+
+from xata_pg_assets.errors import TargetError
+from xata_pg_assets.plan.tables import Plan, TargetColumn, TargetTable
+from xata_pg_assets.postgres import ddl
+from xata_pg_assets.postgres import sql as statements
+from xata_pg_assets.postgres.catalog import exists
+from xata_pg_assets.postgres.connection import Connection
+from xata_pg_assets.postgres.layout import Layout
+
+__all__ = ["Key", "drop_foreign_key", "drop_unique", "ensure", "missing", "present", "wanted"]
+
+_DELETE_RULES = {"no action": "a", "restrict": "r", "cascade": "c", "set null": "n"}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key as the catalog tells it: kind is p, u or f for constraints and i for an index."""
+
+    kind: str
+    table: str
+    column: str
+    references: str = ""
+    on_delete: str = ""
+
+    def __str__(self) -> str:
+        what = {"p": "primary key", "u": "unique constraint", "f": "foreign key", "i": "index"}[self.kind]
+        return f"{what} on {self.table}.{self.column}" + (f" to {self.references}" if self.references else "")
+
+
+def wanted(layout: Layout, plan: Plan, table: TargetTable) -> Iterator[tuple[Key, sql.Composed]]:
+    """Return every key that the table should have at last, with the statement that makes it."""
+    yield Key("p", table.name, "id"), ddl.add_primary_key(layout, table)
+    for column in table.columns:
+        if column.unique_constraint:
+            yield Key("u", table.name, column.name), ddl.add_unique(layout, table, column)
+    for column in ddl.indexed_links(table):
+        yield Key("i", table.name, column.name), ddl.create_index(layout, table, column)
+    for column in table.links:
+        yield foreign_key(plan, table, column), ddl.add_foreign_key(layout, plan, table, column)
+
+
+def foreign_key(plan: Plan, table: TargetTable, column: TargetColumn) -> Key:
+    """Return the foreign key of a link."""
+    assert column.link is not None  # noqa: S101
+    parent = plan.by_xata_name[column.link.table]
+    return Key("f", table.name, column.name, parent.name, _DELETE_RULES[column.link.on_delete])
+
+
+def present(conn: Connection, layout: Layout, table: TargetTable) -> dict[Key, str]:
+    """Return the single-column keys that the table has, with their names: constraints that hold, whole indexes."""
+    rows = conn.execute(
+        statements.get("present_keys"), {"schema": layout.target_schema, "table": table.name}
+    ).fetchall()
+    return {Key(kind, table.name, column, references, rule): name for kind, column, references, rule, name in rows}
+
+
+def missing(conn: Connection, layout: Layout, plan: Plan, table: TargetTable) -> list[tuple[Key, sql.Composed]]:
+    """Return what the table lacks; a foreign key to a table that is not made yet is not lacking."""
+    there = present(conn, layout, table)
+    return [
+        (key, statement)
+        for key, statement in wanted(layout, plan, table)
+        if key not in there and (key.kind != "f" or exists(conn, layout.target(plan.by_name[key.references])))
+    ]
+
+
+def ensure(conn: Connection, layout: Layout, plan: Plan, table: TargetTable) -> None:
+    """Make what the table lacks, and the foreign keys to it that waited for it.
+
+    Raises:
+        TargetError: the rows do not allow a key; names it.
+    """
+    for key, statement in missing(conn, layout, plan, table):
+        _make(conn, layout, table, key, statement)
+    for other in (plan.by_xata_name[name] for name in sorted(table.cycle) if name != table.xata_name):
+        if exists(conn, layout.target(other)):
+            for key, statement in missing(conn, layout, plan, other):
+                if key.references == table.name:
+                    _make(conn, layout, other, key, statement)
+
+
+def drop_foreign_key(conn: Connection, layout: Layout, plan: Plan, table: TargetTable, column: TargetColumn) -> None:
+    """Drop the foreign key of a link, if there is one."""
+    for key, name in present(conn, layout, table).items():
+        if key == foreign_key(plan, table, column):
+            _drop(conn, layout, table, name)
+
+
+def drop_unique(conn: Connection, layout: Layout, table: TargetTable) -> None:
+    """Drop the unique constraints of the export's columns, for `ensure` to make them again.
+
+    Raises:
+        TargetError: something of the user's depends on one.
+    """
+    columns = {column.name for column in table.unique_columns}
+    for key, name in present(conn, layout, table).items():
+        if key.kind == "u" and key.column in columns:
+            try:
+                _drop(conn, layout, table, name)
+            except pg.DependentObjectsStillExist:
+                raise TargetError(
+                    f"table {table.name}: the new export swaps values of the unique column {key.column}, which "
+                    "cannot be done while an object of yours depends on its constraint; drop that object first"
+                ) from None
+
+
+def _make(conn: Connection, layout: Layout, table: TargetTable, key: Key, statement: sql.Composed) -> None:
+    for other, name in present(conn, layout, table).items() if key.kind == "f" else ():
+        if (other.kind, other.column, other.references) == (key.kind, key.column, key.references):
+            _drop(conn, layout, table, name)  # the same foreign key under another delete rule
+    try:
+        conn.execute(statement)
+    except pg.UniqueViolation:
+        raise TargetError(
+            f"table {key.table}: no {key} can be made, a value stands twice; look at the rows added by hand"
+        ) from None
+
+
+def _drop(conn: Connection, layout: Layout, table: TargetTable, constraint: str) -> None:
+    conn.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(layout.target(table), sql.Identifier(constraint)))

@@ -1,0 +1,97 @@
+"""The ledger: one line a table, written in the transaction of the work that it records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from xata_pg_assets.plan.tables import TargetTable
+from xata_pg_assets.postgres.connection import Connection
+from xata_pg_assets.postgres.layout import Layout
+
+__all__ = ["Entry", "entries", "entry", "exists", "now", "record"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A table's line: what the last staging, mapping, load and checks of it did; seconds are wall clock."""
+
+    xata_table: str
+    target_table: str
+    mapping_table: str
+    file: str | None = None
+    dialect: str | None = None
+    sha256: str | None = None
+    fingerprint: str | None = None
+    staged_rows: int | None = None
+    source_rows: int = 0
+    duplicate_rows: int = 0
+    rejected_rows: int = 0
+    staging_warnings: list[str] = field(default_factory=list)
+    staging_seconds: float = 0.0
+    staged_at: datetime | None = None
+    mapped_rows: int | None = None
+    mapping_seconds: float = 0.0
+    mapped_at: datetime | None = None
+    target_rows: int | None = None
+    inserted_rows: int | None = None
+    updated_rows: int | None = None
+    deleted_rows: int | None = None
+    dangling_links: int = 0
+    load_seconds: float = 0.0
+    loaded_at: datetime | None = None
+    checks: dict[str, Any] = field(default_factory=dict)
+    check_seconds: float = 0.0
+    checked_at: datetime | None = None
+
+    @property
+    def seconds(self) -> float:
+        """What the table took in all."""
+        return self.staging_seconds + self.mapping_seconds + self.load_seconds + self.check_seconds
+
+
+def exists(conn: Connection, layout: Layout) -> bool:
+    """Tell whether a migration ever ran into this target."""
+    name = layout.work("loads").as_string(conn)
+    return conn.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone() == (True,)
+
+
+def entries(conn: Connection, layout: Layout) -> Mapping[str, Entry]:
+    """Return every table's line, by Xata name."""
+    with conn.cursor(row_factory=class_row(Entry)) as cur:
+        cur.execute(sql.SQL("SELECT * FROM {}").format(layout.work("loads")))
+        return {line.xata_table: line for line in cur}
+
+
+def entry(conn: Connection, layout: Layout, table: TargetTable) -> Entry:
+    """Return the table's line; an empty one where it has none yet."""
+    with conn.cursor(row_factory=class_row(Entry)) as cur:
+        cur.execute(sql.SQL("SELECT * FROM {} WHERE xata_table = %s").format(layout.work("loads")), (table.xata_name,))
+        return cur.fetchone() or Entry(table.xata_name, table.name, table.mapping)
+
+
+def record(conn: Connection, layout: Layout, table: TargetTable, **facts: Any) -> None:
+    """Write facts into the table's line; the others stay as they are."""
+    line = {"target_table": table.name, "mapping_table": table.mapping, **facts}
+    values = [Jsonb(value) if isinstance(value, (dict, list)) else value for value in line.values()]
+    names = [sql.Identifier(name) for name in line]
+    conn.execute(
+        sql.SQL("INSERT INTO {} (xata_table, {}) VALUES (%s, {}) ON CONFLICT (xata_table) DO UPDATE SET {}").format(
+            layout.work("loads"),
+            sql.SQL(", ").join(names),
+            sql.SQL(", ").join([sql.Placeholder()] * len(names)),
+            sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(name) for name in names),
+        ),
+        (table.xata_name, *values),
+    )
+
+
+def now() -> datetime:
+    """The time for a ledger line."""
+    return datetime.now(UTC)

@@ -1,0 +1,294 @@
+"""The target table: made whole on the first load, changed only where it differs on every later one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Literal
+
+from psycopg import errors as pg
+from psycopg import sql
+
+from xata_pg_assets.errors import ExportError, TargetError, TransientError
+from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
+from xata_pg_assets.postgres import ddl, keys, ledger
+from xata_pg_assets.postgres import sql as statements
+from xata_pg_assets.postgres.bootstrap import lock
+from xata_pg_assets.postgres.catalog import column_types, count_rows, exists, identity_sequence
+from xata_pg_assets.postgres.connection import Connection
+from xata_pg_assets.postgres.expected import Expected, comma, image
+from xata_pg_assets.postgres.layout import Layout
+
+__all__ = ["Changes", "DanglingPolicy", "expected_rows", "load", "next_id", "sequence_floor"]
+
+DanglingPolicy = Literal["null", "reject", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How many rows a load inserted, updated and deleted."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+
+def expected_rows(
+    conn: Connection, layout: Layout, plan: Plan, table: TargetTable, *, is_exact: bool = False
+) -> Expected:
+    """Return what the table should hold, as things stand in the target now."""
+    lines = ledger.entries(conn, layout)
+    loaded = frozenset(
+        other.xata_name
+        for other in plan.tables
+        if (line := lines.get(other.xata_name)) and line.target_rows is not None and exists(conn, layout.target(other))
+    )
+    return Expected(layout, plan, table, lines, loaded, is_exact)
+
+
+def load(
+    conn: Connection, layout: Layout, plan: Plan, table: TargetTable, dangling: DanglingPolicy = "null"
+) -> ledger.Entry:
+    """Bring the target table to what is staged, in one transaction with its keys and its ledger line.
+
+    Raises:
+        ExportError: a link dangles, and the policy or a NOT NULL forbids it.
+        TargetError: the table is not ours, or has other columns than planned.
+        TransientError: the staged rows are gone (the server crashed).
+    """
+    try:
+        return _Loader(conn, layout, plan, table, dangling).load()
+    except pg.ForeignKeyViolation:
+        # A row of a parent was removed by hand: its mapping is no proof of it any more
+        return _Loader(conn, layout, plan, table, dangling, is_exact=True).load()
+
+
+@dataclass(frozen=True, slots=True)
+class _Loader:
+    """Loads one table."""
+
+    conn: Connection
+    layout: Layout
+    plan: Plan
+    table: TargetTable
+    dangling: DanglingPolicy
+    is_exact: bool = False
+
+    def load(self) -> ledger.Entry:
+        started = perf_counter()
+        with self.conn.transaction():
+            self._lock()
+            line = ledger.entry(self.conn, self.layout, self.table)
+            target = self.layout.target(self.table)
+            is_first = not exists(self.conn, target)
+            self._refuse_foreign_table(line, is_first)
+            if line.staged_rows is None and not is_first:
+                changes, facts = Changes(), {}
+            else:
+                self._refuse_lost_staging(line)
+                expected = expected_rows(self.conn, self.layout, self.plan, self.table, is_exact=self.is_exact)
+                dangling = self._dangling(expected)
+                changes = self._first(expected) if is_first else self._difference(expected)
+                facts = {"target_rows": line.staged_rows, "dangling_links": dangling}
+            keys.ensure(self.conn, self.layout, self.plan, self.table)
+            self._raise_sequence()
+            ledger.record(
+                self.conn,
+                self.layout,
+                self.table,
+                **facts,
+                inserted_rows=changes.inserted,
+                updated_rows=changes.updated,
+                deleted_rows=changes.deleted,
+                checks={},
+                load_seconds=perf_counter() - started,
+                loaded_at=ledger.now(),
+            )
+        if changes != Changes():
+            self.conn.execute(sql.SQL("ANALYZE {}").format(target))
+        return ledger.entry(self.conn, self.layout, self.table)
+
+    def _lock(self) -> None:
+        """Keep out other loads of the table, and of its cycle, whose foreign keys wait for each other."""
+        lock(self.conn, self.layout, f"table {self.table.name}")
+        if self.table.cycle:
+            lock(self.conn, self.layout, f"cycle {min(self.table.cycle)}")
+
+    def _refuse_foreign_table(self, line: ledger.Entry, is_first: bool) -> None:
+        name = f"{self.layout.target_schema}.{self.table.name}"
+        if is_first:
+            return
+        if line.loaded_at is None:
+            raise TargetError(
+                f"table {name}: exists already and was not made by a migration; "
+                "rename or drop it, or choose another target_schema"
+            )
+        there = column_types(self.conn, self.layout.target(self.table))
+        for column in self.table.columns:
+            if column.name not in there:
+                raise TargetError(
+                    f"table {name}: has no column {column.name}; the schema or the settings changed since it was "
+                    "made: drop the table to have it made anew"
+                )
+
+    def _refuse_lost_staging(self, line: ledger.Entry) -> None:
+        """Nothing is deleted because an unlogged table was emptied by a crash of the server."""
+        staging = self.layout.staging(self.table)
+        if not exists(self.conn, staging) or count_rows(self.conn, staging) != line.staged_rows:
+            raise TransientError(f"table {self.table.xata_name}: its staged rows are gone; materialize it again")
+
+    def _dangling(self, expected: Expected) -> int:
+        """Write down the links to rows that are not there; return how many."""
+        names = self.layout.work("dangling_links")
+        self.conn.execute(sql.SQL("DELETE FROM {} WHERE xata_table = %s").format(names), (self.table.xata_name,))
+        found = 0
+        for column in self.table.links:
+            count = self.conn.execute(
+                statements.get("dangling_links").format(
+                    dangling_links=names,
+                    xata_table=sql.Literal(self.table.xata_name),
+                    xata_column=sql.Literal(column.xata_name),
+                    staging=self.layout.staging(self.table),
+                    link=sql.Identifier("s", column.staging),
+                    rows_there=expected.rows_there(column),
+                )
+            ).rowcount
+            if count and (self.dangling == "fail" or column.not_null):
+                self._refuse_dangling(column, count)
+            found += count
+        return found
+
+    def _refuse_dangling(self, column: TargetColumn, count: int) -> None:
+        row = self.conn.execute(
+            sql.SQL(
+                "SELECT old_id, missing_id FROM {} WHERE xata_table = %s AND xata_column = %s ORDER BY old_id LIMIT 1"
+            ).format(self.layout.work("dangling_links")),
+            (self.table.xata_name, column.xata_name),
+        ).fetchone()
+        old_id, missing_id = row or ("", "")
+        raise ExportError(
+            self.table.xata_name,
+            None,
+            f"{count} links of {column.xata_name} lead to rows that are not there, the first from {old_id} to "
+            f"{missing_id}; export the linked table again, or set dangling_links",
+        )
+
+    def _first(self, expected: Expected) -> Changes:
+        for statement in ddl.create_table(self.layout, self.table):
+            self.conn.execute(statement)
+        return Changes(inserted=self._insert(expected))
+
+    def _insert(self, expected: Expected, only: sql.Composable = sql.SQL("")) -> int:
+        columns = comma(sql.Identifier(column.name) for column in self.table.columns)
+        return self.conn.execute(
+            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}{}").format(
+                self.layout.target(self.table), columns, expected.values, expected.source, only
+            )
+        ).rowcount
+
+    def _difference(self, expected: Expected) -> Changes:
+        self._free_cycle_links(expected)
+        deleted = self._delete()
+        try:
+            with self.conn.transaction():
+                changes = Changes(self._insert_new(expected), self._update(expected), deleted)
+        except pg.UniqueViolation:
+            # Unique values wander between rows: no order of single changes avoids a moment of two equal ones
+            keys.drop_unique(self.conn, self.layout, self.table)
+            changes = Changes(self._insert_new(expected), self._update(expected), deleted)
+        return changes
+
+    def _insert_new(self, expected: Expected) -> int:
+        target = self.layout.target(self.table)
+        return self._insert(
+            expected, sql.SQL(" WHERE NOT EXISTS (SELECT FROM {} AS t WHERE t.id = m.new_id)").format(target)
+        )
+
+    def _update(self, expected: Expected) -> int:
+        columns = [column for column in self.table.columns if column.role is not Role.ID]
+        if not columns:
+            return 0
+        return self.conn.execute(
+            sql.SQL("UPDATE {} AS t SET {} FROM {} WHERE t.id = m.new_id AND {} OPERATOR(pg_catalog.*<>) {}").format(
+                self.layout.target(self.table),
+                comma(
+                    sql.SQL("{} = {}").format(sql.Identifier(column.name), expected.value(column)) for column in columns
+                ),
+                expected.source,
+                image(sql.Identifier("t", column.name) for column in columns),
+                image(expected.value(column) for column in columns),
+            )
+        ).rowcount
+
+    def _delete(self) -> int:
+        """Delete the rows that the export no longer holds, links to them first, whatever their delete rule."""
+        target = self.layout.target(self.table)
+        gone = statements.get("gone_rows").format(
+            target=target, mapping=self.layout.mapping(self.table), staging=self.layout.staging(self.table)
+        )
+        if self.conn.execute(sql.SQL("{} LIMIT 1").format(gone)).fetchone() is None:
+            return 0
+        for other, column in self.plan.referrers(self.table):
+            if exists(self.conn, self.layout.target(other)) and exists(self.conn, self.layout.mapping(other)):
+                statement = statements.get("delete_referrers" if column.not_null else "unlink_referrers")
+                self.conn.execute(
+                    statement.format(
+                        referrer=self.layout.target(other),
+                        mapping=self.layout.mapping(other),
+                        link=sql.Identifier(column.name),
+                        gone_rows=gone,
+                    )
+                )
+        return self.conn.execute(sql.SQL("DELETE FROM {} WHERE id IN ({})").format(target, gone)).rowcount
+
+    def _free_cycle_links(self, expected: Expected) -> None:
+        """Let go of foreign keys to tables of the cycle that lack rows still to come; they come back with these."""
+        for column in self.table.links:
+            assert column.link is not None  # noqa: S101
+            parent = self.plan.by_xata_name[column.link.table]
+            if parent is self.table or parent.xata_name not in self.table.cycle:
+                continue
+            if not exists(self.conn, self.layout.target(parent)):
+                continue
+            waiting = self.conn.execute(
+                sql.SQL(
+                    "SELECT 1 FROM {} AS s JOIN {} AS p ON p.old_id = {}"
+                    " WHERE NOT EXISTS (SELECT FROM {} AS t WHERE t.id = p.new_id) LIMIT 1"
+                ).format(
+                    self.layout.staging(self.table),
+                    expected.rows_there(column),
+                    sql.Identifier("s", column.staging),
+                    self.layout.target(parent),
+                )
+            ).fetchone()
+            if waiting:
+                keys.drop_foreign_key(self.conn, self.layout, self.plan, self.table, column)
+
+    def _raise_sequence(self) -> None:
+        """Let new rows get the ids above every id mapped or used; never below what was handed out already."""
+        floor = sequence_floor(self.conn, self.layout, self.table)
+        if next_id(self.conn, self.layout, self.table) < floor:
+            self.conn.execute(
+                sql.SQL("ALTER TABLE {} ALTER COLUMN id RESTART WITH {}").format(
+                    self.layout.target(self.table), sql.Literal(floor)
+                )
+            )
+
+
+def sequence_floor(conn: Connection, layout: Layout, table: TargetTable) -> int:
+    """Return the id that is one above every id mapped or used."""
+    row = conn.execute(
+        sql.SQL("SELECT greatest(0, (SELECT max(new_id) FROM {}), (SELECT max(id) FROM {})) + 1").format(
+            layout.mapping(table), layout.target(table)
+        )
+    ).fetchone()
+    return int(row[0]) if row else 1
+
+
+def next_id(conn: Connection, layout: Layout, table: TargetTable) -> int:
+    """Return the id that the identity hands out next, 0 where there is none."""
+    name = identity_sequence(conn, layout.target(table))
+    if name is None:
+        return 0
+    row = conn.execute(sql.SQL("SELECT last_value + is_called::int FROM {}").format(sql.Identifier(*name))).fetchone()
+    return int(row[0]) if row else 0

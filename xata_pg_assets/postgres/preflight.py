@@ -1,0 +1,64 @@
+"""What stands in the way of a migration at the target, found without touching it."""
+
+from __future__ import annotations
+
+from xata_pg_assets.plan.tables import Plan
+from xata_pg_assets.postgres import ledger
+from xata_pg_assets.postgres.bootstrap import MINIMUM_VERSION
+from xata_pg_assets.postgres.catalog import exists
+from xata_pg_assets.postgres.connection import Connection, server_facts
+from xata_pg_assets.postgres.layout import Layout
+
+__all__ = ["problems"]
+
+
+def problems(conn: Connection, layout: Layout, plan: Plan) -> list[str]:
+    """Return one line for each thing that would stop the migration, with its mend."""
+    found: list[str] = []
+    facts = server_facts(conn)
+    if facts.version < MINIMUM_VERSION:
+        found.append(f"PostgreSQL {facts.version_text} is too old; version 14 or later is needed")
+    found += _pgvector_problems(conn, plan, is_there=facts.pgvector_schema is not None)
+    for name in (layout.target_schema, layout.work_schema, layout.staging_schema):
+        found += _schema_problems(conn, name)
+    lines = ledger.entries(conn, layout) if ledger.exists(conn, layout) else {}
+    for table in plan.tables:
+        line = lines.get(table.xata_name)
+        if exists(conn, layout.target(table)) and (line is None or line.loaded_at is None):
+            found.append(
+                f"table {layout.target_schema}.{table.name} exists already and was not made by a migration; "
+                "rename or drop it, or choose another target_schema"
+            )
+    return found
+
+
+def _pgvector_problems(conn: Connection, plan: Plan, *, is_there: bool) -> list[str]:
+    if is_there or not plan.needs_pgvector:
+        return []
+    if conn.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'").fetchone() is None:
+        return ["the schema has vector columns and the server does not have pgvector; install it there"]
+    row = conn.execute(
+        "SELECT rolsuper OR (SELECT bool_or(trusted) FROM pg_available_extension_versions WHERE name = 'vector')"
+        " FROM pg_roles WHERE rolname = current_user"
+    ).fetchone()
+    if row and row[0]:
+        return []
+    return [
+        "the extension pgvector is missing and the role may not create it; have a superuser run CREATE EXTENSION vector"
+    ]
+
+
+def _schema_problems(conn: Connection, name: str) -> list[str]:
+    row = conn.execute(
+        "SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = %s", (name,)
+    ).fetchone()
+    if row is not None:
+        return (
+            []
+            if row[0]
+            else [f"schema {name}: the role may not create tables in it; GRANT CREATE, USAGE ON SCHEMA {name}"]
+        )
+    row = conn.execute("SELECT has_database_privilege(current_database(), 'CREATE')").fetchone()
+    if row and row[0]:
+        return []
+    return [f"schema {name}: missing, and the role may not create it; have its owner run CREATE SCHEMA {name}"]

@@ -1,0 +1,1 @@
+CREATE TABLE {mapping} (old_id text COLLATE "C" NOT NULL, new_id bigint NOT NULL)

@@ -1,0 +1,2 @@
+ALTER TABLE {mapping} ADD PRIMARY KEY (old_id), ADD UNIQUE (new_id);
+COMMENT ON TABLE {mapping} IS {comment}

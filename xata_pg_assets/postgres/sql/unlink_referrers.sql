@@ -1,0 +1,2 @@
+UPDATE {referrer} AS r SET {link} = NULL
+WHERE {link} IN ({gone_rows}) AND EXISTS (SELECT FROM {mapping} AS own WHERE own.new_id = r.id)

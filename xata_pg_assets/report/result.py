@@ -1,0 +1,117 @@
+"""The result of a migration, read from the ledger: the same for the terminal, for JSON and for any page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from psycopg.conninfo import conninfo_to_dict
+
+from xata_pg_assets import __version__
+from xata_pg_assets.errors import ExitCode
+from xata_pg_assets.plan.tables import Plan, TargetTable
+from xata_pg_assets.postgres import ledger
+from xata_pg_assets.postgres.checks import CHECKS
+from xata_pg_assets.postgres.connection import Connection, ServerFacts, server_facts
+from xata_pg_assets.postgres.layout import Layout
+
+__all__ = ["Report", "build_report", "exit_code"]
+
+Report = dict[str, Any]
+
+
+def build_report(
+    plan: Plan,
+    layout: Layout,
+    conn: Connection | None,
+    *,
+    url: str,
+    source: str,
+    tables: Sequence[TargetTable] | None = None,
+    errors: Sequence[str] = (),
+    warnings: Iterable[str] = (),
+    started_at: datetime | None = None,
+    finished_at: datetime | None = None,
+) -> Report:
+    """Build the report of the tables (all by default); without a connection it holds what is known without one."""
+    lines = ledger.entries(conn, layout) if conn and ledger.exists(conn, layout) else {}
+    facts = server_facts(conn) if conn else None
+    chosen = [
+        (table, lines.get(table.xata_name) or ledger.Entry(table.xata_name, table.name, table.mapping))
+        for table in (plan.tables if tables is None else tables)
+    ]
+    code = exit_code([line for _, line in chosen], errors)
+    all_warnings = [*plan.warnings, *warnings, *(text for _, line in chosen for text in line.staging_warnings)]
+    return {
+        "ok": code is ExitCode.OK,
+        "exit_code": int(code),
+        "started_at": _iso(started_at or _first(line.staged_at for _, line in chosen)),
+        "finished_at": _iso(finished_at or _last(line.checked_at for _, line in chosen)),
+        "versions": _versions(facts),
+        "source": source,
+        "target": _target(url, layout),
+        "tables": [_table(table, line) for table, line in chosen],
+        "warnings": list(dict.fromkeys(all_warnings)),
+        "errors": list(errors),
+    }
+
+
+def exit_code(lines: Iterable[ledger.Entry], errors: Sequence[str]) -> ExitCode:
+    """Return how the migration stands: not finished, a check failed, or all well."""
+    code = ExitCode.OK
+    for line in lines:
+        if line.loaded_at is None or len(line.checks) < len(CHECKS):
+            return ExitCode.NOT_FINISHED
+        if any(not check["passed"] and check["severity"] == "ERROR" for check in line.checks.values()):
+            code = ExitCode.CHECK_FAILED
+    return ExitCode.NOT_FINISHED if errors else code
+
+
+def _table(table: TargetTable, line: ledger.Entry) -> Mapping[str, Any]:
+    return {
+        "xata_table": table.xata_name,
+        "table": table.name,
+        "source_rows": line.source_rows,
+        "duplicate_rows": line.duplicate_rows,
+        "rejected_rows": line.rejected_rows,
+        "target_rows": line.target_rows or 0,
+        "dangling_links": line.dangling_links,
+        "seconds": round(line.seconds, 3),
+        "columns": [
+            {"xata_column": column.xata_name, "column": column.name, "type": str(column.type)}
+            for column in table.columns
+        ],
+        "checks": [{"name": name, **line.checks[name]} for name in CHECKS if name in line.checks],
+    }
+
+
+def _versions(facts: ServerFacts | None) -> Mapping[str, str | None]:
+    return {
+        "xata_pg_assets": __version__,
+        "dagster": version("dagster"),
+        "postgresql": facts.version_text if facts else None,
+        "pgvector": facts.pgvector_version if facts else None,
+    }
+
+
+def _target(url: str, layout: Layout) -> Mapping[str, str]:
+    parts = conninfo_to_dict(url) if url else {}
+    return {
+        "host": str(parts.get("host") or "localhost"),
+        "database": str(parts.get("dbname") or ""),
+        "schema": layout.target_schema,
+    }
+
+
+def _first(times: Iterable[datetime | None]) -> datetime | None:
+    return min((time for time in times if time), default=None)
+
+
+def _last(times: Iterable[datetime | None]) -> datetime | None:
+    return max((time for time in times if time), default=None)
+
+
+def _iso(time: datetime | None) -> str | None:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if time else None

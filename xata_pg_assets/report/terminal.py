@@ -1,0 +1,57 @@
+"""The report and the plan as a page on the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from xata_pg_assets.report.result import Report
+
+__all__ = ["print_report"]
+
+_VERDICTS = {
+    0: "[bold green]All rows are in, all checks passed.[/]",
+    1: "[bold red]Done, but a check failed.[/]",
+    3: "[bold red]Not finished. What was committed stays; running again continues.[/]",
+}
+
+
+def print_report(console: Console, report: Report) -> None:
+    """Print the tables, what stands out, and the verdict last, where the eye is."""
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid.add_column("table")
+    for name in ("export", "in table", "rejected", "copies", "dangling", "seconds"):
+        grid.add_column(name, justify="right")
+    grid.add_column("checks")
+    for table in report["tables"]:
+        grid.add_row(
+            escape(table["table"]),
+            *(
+                f"{table[key]:,}"
+                for key in ("source_rows", "target_rows", "rejected_rows", "duplicate_rows", "dangling_links")
+            ),
+            f"{table['seconds']:.2f}",
+            _checks(table),
+        )
+    console.print(grid)
+    for table in report["tables"]:
+        for check in table["checks"]:
+            if not check["passed"]:
+                console.print(f"[red]{escape(table['table'])}.{check['name']}[/]: {escape(check['description'])}")
+    for warning in report["warnings"]:
+        console.print(f"[yellow]warning[/] {escape(warning)}")
+    for error in report["errors"]:
+        console.print(f"[red]error[/] {escape(error)}")
+    rows = sum(table["target_rows"] for table in report["tables"])
+    console.print(f"{len(report['tables'])} tables, {rows:,} rows. {_VERDICTS[report['exit_code']]}")
+
+
+def _checks(table: dict[str, Any]) -> str:
+    if not table["checks"]:
+        return "[red]not checked[/]"
+    failed = [check["name"] for check in table["checks"] if not check["passed"]]
+    passed = len(table["checks"]) - len(failed)
+    return f"[green]{passed} passed[/]" if not failed else f"[red]{', '.join(failed)}[/]"
