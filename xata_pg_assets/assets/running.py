@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import uuid4
 
 import dagster as dg
 
 from xata_pg_assets.assets.graph import CHECK_JOB, MIGRATE_JOB, build_definitions
-from xata_pg_assets.assets.instance import open_instance
+from xata_pg_assets.assets.instance import kept_open, open_instance
 from xata_pg_assets.assets.specs import keys, postgres_key
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import TargetTable
@@ -54,9 +55,10 @@ def _run(migration: Migration, job: str, selection: dg.AssetSelection) -> RunRes
         resources=definitions.resources,
         executor=definitions.executor,
     )
-    with open_instance(migration.settings) as instance:
+    run_id = str(uuid4())
+    with open_instance(migration.settings) as instance, kept_open(migration.settings, instance, run_id):
         result = chosen.resolve_job_def(job).execute_in_process(
-            instance=instance, raise_on_error=False, run_config=_QUIET
+            instance=instance, run_id=run_id, raise_on_error=False, run_config=_QUIET
         )
     events = result.all_events
     return RunResult(

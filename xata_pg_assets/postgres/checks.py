@@ -290,12 +290,15 @@ class _Checker:
         return CheckResult("values_equal", False, text, rows, facts)
 
     def _constraints_in_place(self) -> CheckResult:
-        lacking = [str(key) for key, _ in keys.missing(self.conn, self.layout, self.plan, self.table)]
+        on_the_way = keys.waiting(self.conn, self.expected) if self.is_staged else frozenset()
+        missing = keys.missing(self.conn, self.layout, self.plan, self.table)
+        lacking = [str(key) for key, _ in missing if key not in on_the_way]
         lacking += self._lacking_column_facts()
         waiting = [
             key.references
             for key, _ in keys.wanted(self.layout, self.plan, self.table)
-            if key.kind == "f" and not exists(self.conn, self.layout.target(self.plan.by_name[key.references]))
+            if key in on_the_way
+            or (key.kind == "f" and not exists(self.conn, self.layout.target(self.plan.by_name[key.references])))
         ]
         lacking += self._lacking_from_cycle()
         floor = sequence_floor(self.conn, self.layout, self.table)

@@ -32,6 +32,7 @@ _SESSION = {
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
     "row_security": "off",
     "jit": "off",
     "work_mem": "128MB",
@@ -84,8 +85,13 @@ def connect(url: str) -> Connection:
         conn = psycopg.connect(url, autocommit=True, prepare_threshold=None, application_name="xata_pg_assets")
     except psycopg.OperationalError as error:
         raise TransientError(f"target {describe_target(url)}: {_reason(error)}; is the server up?") from None
-    for name, value in _SESSION.items():
-        conn.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
+    conn.execute("SET statement_timeout = 0")  # by itself, and first: the others may take longer than it allows
+    names = [*_SESSION, *(["transaction_timeout"] if conn.info.server_version >= 170000 else [])]
+    conn.execute(
+        "SELECT pg_catalog.set_config(name, value, false)"
+        " FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS s (name, value)",
+        (names, [_SESSION.get(name, "0") for name in names]),
+    )
     return conn
 
 

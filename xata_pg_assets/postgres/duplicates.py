@@ -15,16 +15,21 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 from xata_pg_assets.plan.tables import TargetColumn, TargetTable
+from xata_pg_assets.plan.types import TEXT
 from xata_pg_assets.postgres import rejects
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.connection import Connection
+from xata_pg_assets.postgres.expected import converted
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.xata.records import Fault, Location, Reason, TableReader
+from xata_pg_assets.xata.schema import XataType
 
 __all__ = ["Settled", "settle"]
 
-# A b-tree holds values up to 2,704 bytes after compression: only longer ones need a try
+# A b-tree holds values up to 2,704 bytes after compression: only longer ones need a try. The elements of a
+# list take up to twice the bytes in an array that they take in JSON.
 _SURELY_INDEXABLE = 2_600
+_SURELY_INDEXABLE_LIST = 1_200
 _AT_ONCE = 5_000
 
 
@@ -82,10 +87,11 @@ class _Settler:
 
     def _too_long(self, column: TargetColumn) -> list[str]:
         """Return the places of values that a unique index of this server cannot hold, by trying them."""
-        name = sql.Identifier(column.staging)
+        name, is_list = sql.Identifier(column.staging), column.xata_type is XataType.MULTIPLE
         candidates = self.conn.execute(
-            sql.SQL("SELECT ctid::text FROM {} WHERE octet_length({}::text) > %s").format(self.staging, name),
-            (_SURELY_INDEXABLE,),
+            sql.SQL("SELECT s.ctid::text FROM {} AS s WHERE pg_column_size(s.{}) > {}").format(
+                self.staging, name, sql.Literal(_SURELY_INDEXABLE_LIST if is_list else _SURELY_INDEXABLE)
+            )
         ).fetchall()
         if not candidates:
             return []
@@ -93,16 +99,18 @@ class _Settler:
         with self.conn.transaction(force_rollback=True):
             self.conn.execute(
                 sql.SQL("CREATE UNLOGGED TABLE {} (value {} UNIQUE)").format(
-                    probe, self.layout.type(column.staging_type)
+                    probe, self.layout.type(TEXT if column.link else column.type)
                 )
             )
-            insert = sql.SQL("INSERT INTO {} SELECT {} FROM {} WHERE ctid = %s::tid").format(probe, name, self.staging)
+            insert = sql.SQL("INSERT INTO {} SELECT {} FROM {} AS s WHERE ctid = ").format(
+                probe, converted(column), self.staging
+            )
             return [place for (place,) in candidates if not self._goes_in(insert, place)]
 
     def _goes_in(self, insert: sql.Composed, place: str) -> bool:
         try:
             with self.conn.transaction(force_rollback=True):
-                self.conn.execute(insert, (place,))
+                self.conn.execute(insert + sql.SQL("{}::tid").format(sql.Literal(place)))
         except pg.ProgramLimitExceeded:
             return False
         return True
@@ -172,8 +180,9 @@ class _Settler:
                     [_fault(line, located) for line in lines],
                 )
                 removed += self.conn.execute(
-                    sql.SQL("DELETE FROM {} WHERE ctid = ANY(%s::tid[])").format(self.staging),
-                    ([line[0] for line in lines],),
+                    sql.SQL("DELETE FROM {} WHERE ctid = ANY({}::tid[])").format(
+                        self.staging, sql.Literal([line[0] for line in lines])
+                    )
                 ).rowcount
         return removed
 

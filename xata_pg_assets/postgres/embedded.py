@@ -104,7 +104,7 @@ def _existing(home: Path) -> Iterator[tuple[Path, Cluster | None]]:
 
 def _usable(home: Path) -> Path:
     """The absolute path of `home`; PostgreSQL keeps paths in files of UTF-8 lines."""
-    home = home.expanduser().resolve()
+    home = Path(os.path.realpath(home.expanduser()))
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in str(home)):
         raise TargetError(f"{str(home)!r}: a path with control characters or not in UTF-8: choose another XATA_PG_HOME")
     return home

@@ -16,7 +16,7 @@ from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.ledger import Entry
 from xata_pg_assets.xata.schema import XataType
 
-__all__ = ["Expected", "comma", "image"]
+__all__ = ["Expected", "comma", "converted", "image"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,7 @@ class Expected:
             return sql.SQL("m.new_id")
         if column.link:
             return sql.SQL("{}.new_id").format(self._alias(column))
-        staged = sql.Identifier("s", column.staging)
-        if column.xata_type is XataType.MULTIPLE:
-            return sql.SQL("CASE WHEN {0} IS NOT NULL THEN ARRAY(SELECT jsonb_array_elements_text({0})) END").format(
-                staged
-            )
-        return staged
+        return converted(column)
 
     @property
     def values(self) -> sql.Composed:
@@ -96,6 +91,14 @@ class Expected:
 
     def _alias(self, column: TargetColumn) -> sql.Identifier:
         return sql.Identifier(f"p{self.table.links.index(column)}")
+
+
+def converted(column: TargetColumn) -> sql.Composable:
+    """Return the expression of a staged value `s.…` as the target column's type has it."""
+    staged = sql.Identifier("s", column.staging)
+    if column.xata_type is XataType.MULTIPLE:
+        return sql.SQL("CASE WHEN {0} IS NOT NULL THEN ARRAY(SELECT jsonb_array_elements_text({0})) END").format(staged)
+    return staged
 
 
 def comma(parts: Iterable[sql.Composable]) -> sql.Composed:

@@ -13,6 +13,7 @@ from xata_pg_assets.postgres.bootstrap import lock
 from xata_pg_assets.postgres.catalog import count_rows, exists
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets.postgres.loading import raise_identity
 
 __all__ = ["map_ids"]
 
@@ -29,18 +30,23 @@ def map_ids(conn: Connection, layout: Layout, table: TargetTable) -> int:
     with conn.transaction():
         lock(conn, layout, f"table {table.name}")
         is_first = not exists(conn, mapping)
+        # A table that no load made yet is somebody else's, and will be refused
+        is_loaded = ledger.entry(conn, layout, table).loaded_at is not None and exists(conn, layout.target(table))
         if is_first:
             conn.execute(statements.get("create_mapping").format(**names))
         mapped = 0
         if exists(conn, layout.staging(table)):
             mapped = conn.execute(
-                statements.get("map_ids").format(**names, highest_used=_highest_used(conn, layout, table))
+                statements.get("map_ids").format(**names, highest_used=_highest_used(layout, table, is_loaded))
             ).rowcount
         if is_first:
             comment = f"The new id of every old id of the Xata table {table.xata_name}"
             conn.execute(statements.get("key_mapping").format(**names, comment=sql.Literal(comment)))
         if mapped:
             conn.execute(sql.SQL("ANALYZE {}").format(mapping))
+        if mapped and is_loaded:
+            # until the load is through, a row of the user's own must not take a number that is given
+            raise_identity(conn, layout, table)
         ledger.record(
             conn,
             layout,
@@ -52,8 +58,8 @@ def map_ids(conn: Connection, layout: Layout, table: TargetTable) -> int:
     return mapped
 
 
-def _highest_used(conn: Connection, layout: Layout, table: TargetTable) -> sql.Composable:
+def _highest_used(layout: Layout, table: TargetTable, is_loaded: bool) -> sql.Composable:
     """Return the highest id in the target: rows that the user added have numbers, too."""
-    if not exists(conn, layout.target(table)):
+    if not is_loaded:
         return sql.SQL("0")
     return sql.SQL("(SELECT max(id) FROM {})").format(layout.target(table))

@@ -6,7 +6,7 @@ later table, and a re-run after somebody dropped one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from psycopg import errors as pg
@@ -18,9 +18,10 @@ from xata_pg_assets.postgres import ddl
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.catalog import exists
 from xata_pg_assets.postgres.connection import Connection
+from xata_pg_assets.postgres.expected import Expected
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["Key", "drop_foreign_key", "drop_unique", "ensure", "missing", "present", "wanted"]
+__all__ = ["Key", "drop_foreign_keys", "drop_unique", "ensure", "missing", "present", "waiting", "wanted"]
 
 _DELETE_RULES = {"no action": "a", "restrict": "r", "cascade": "c", "set null": "n"}
 
@@ -77,14 +78,46 @@ def missing(conn: Connection, layout: Layout, plan: Plan, table: TargetTable) ->
     ]
 
 
-def ensure(conn: Connection, layout: Layout, plan: Plan, table: TargetTable) -> None:
-    """Make what the table lacks, and the foreign keys to it that waited for it.
+def waiting(conn: Connection, expected: Expected) -> frozenset[Key]:
+    """Return the foreign keys to tables of the cycle that lack rows still to come; they come back with these."""
+    layout, plan, table = expected.layout, expected.plan, expected.table
+    return frozenset(
+        foreign_key(plan, table, column) for column in table.links if _waits(conn, layout, expected, column)
+    )
+
+
+def _waits(conn: Connection, layout: Layout, expected: Expected, column: TargetColumn) -> bool:
+    assert column.link is not None  # noqa: S101
+    parent = expected.plan.by_xata_name[column.link.table]
+    if parent is expected.table or parent.xata_name not in expected.table.cycle:
+        return False
+    if not exists(conn, layout.target(parent)):
+        return False
+    found = conn.execute(
+        sql.SQL(
+            "SELECT 1 FROM {} AS s JOIN {} AS p ON p.old_id = {}"
+            " WHERE NOT EXISTS (SELECT FROM {} AS t WHERE t.id = p.new_id) LIMIT 1"
+        ).format(
+            layout.staging(expected.table),
+            expected.rows_there(column),
+            sql.Identifier("s", column.staging),
+            layout.target(parent),
+        )
+    ).fetchone()
+    return found is not None
+
+
+def ensure(
+    conn: Connection, layout: Layout, plan: Plan, table: TargetTable, but: Collection[Key] = frozenset()
+) -> None:
+    """Make what the table lacks, `but` for some keys, and the foreign keys to it that waited for it.
 
     Raises:
         TargetError: the rows do not allow a key; names it.
     """
     for key, statement in missing(conn, layout, plan, table):
-        _make(conn, layout, table, key, statement)
+        if key not in but:
+            _make(conn, layout, table, key, statement)
     for other in (plan.by_xata_name[name] for name in sorted(table.cycle) if name != table.xata_name):
         if exists(conn, layout.target(other)):
             for key, statement in missing(conn, layout, plan, other):
@@ -92,10 +125,11 @@ def ensure(conn: Connection, layout: Layout, plan: Plan, table: TargetTable) -> 
                     _make(conn, layout, other, key, statement)
 
 
-def drop_foreign_key(conn: Connection, layout: Layout, plan: Plan, table: TargetTable, column: TargetColumn) -> None:
-    """Drop the foreign key of a link, if there is one."""
+def drop_foreign_keys(conn: Connection, layout: Layout, table: TargetTable, keys: Collection[Key]) -> None:
+    """Drop those of the foreign keys that there are."""
+    wanted_ones = {(key.column, key.references) for key in keys}
     for key, name in present(conn, layout, table).items():
-        if key == foreign_key(plan, table, column):
+        if key.kind == "f" and (key.column, key.references) in wanted_ones:
             _drop(conn, layout, table, name)
 
 

@@ -72,7 +72,11 @@ def entries(conn: Connection, layout: Layout) -> Mapping[str, Entry]:
 def entry(conn: Connection, layout: Layout, table: TargetTable) -> Entry:
     """Return the table's line; an empty one where it has none yet."""
     with conn.cursor(row_factory=class_row(Entry)) as cur:
-        cur.execute(sql.SQL("SELECT * FROM {} WHERE xata_table = %s").format(layout.work("loads")), (table.xata_name,))
+        cur.execute(
+            sql.SQL("SELECT * FROM {} WHERE xata_table = {}").format(
+                layout.work("loads"), sql.Literal(table.xata_name)
+            )
+        )
         return cur.fetchone() or Entry(table.xata_name, table.name, table.mapping)
 
 
@@ -82,13 +86,13 @@ def record(conn: Connection, layout: Layout, table: TargetTable, **facts: Any) -
     values = [Jsonb(value) if isinstance(value, (dict, list)) else value for value in line.values()]
     names = [sql.Identifier(name) for name in line]
     conn.execute(
-        sql.SQL("INSERT INTO {} (xata_table, {}) VALUES (%s, {}) ON CONFLICT (xata_table) DO UPDATE SET {}").format(
+        sql.SQL("INSERT INTO {} (xata_table, {}) VALUES ({}, {}) ON CONFLICT (xata_table) DO UPDATE SET {}").format(
             layout.work("loads"),
             sql.SQL(", ").join(names),
-            sql.SQL(", ").join([sql.Placeholder()] * len(names)),
+            sql.Literal(table.xata_name),
+            sql.SQL(", ").join(sql.Literal(value) for value in values),
             sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(name) for name in names),
-        ),
-        (table.xata_name, *values),
+        )
     )
 
 

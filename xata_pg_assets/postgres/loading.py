@@ -19,7 +19,7 @@ from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.expected import Expected, comma, image
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["Changes", "DanglingPolicy", "expected_rows", "load", "next_id", "sequence_floor"]
+__all__ = ["Changes", "DanglingPolicy", "expected_rows", "load", "next_id", "raise_identity", "sequence_floor"]
 
 DanglingPolicy = Literal["null", "reject", "fail"]
 
@@ -82,16 +82,18 @@ class _Loader:
             target = self.layout.target(self.table)
             is_first = not exists(self.conn, target)
             self._refuse_foreign_table(line, is_first)
+            waiting = frozenset[keys.Key]()
             if line.staged_rows is None and not is_first:
                 changes, facts = Changes(), {}
             else:
                 self._refuse_lost_staging(line)
                 expected = expected_rows(self.conn, self.layout, self.plan, self.table, is_exact=self.is_exact)
                 dangling = self._dangling(expected)
-                changes = self._first(expected) if is_first else self._difference(expected)
+                waiting = keys.waiting(self.conn, expected)
+                changes = self._first(expected) if is_first else self._difference(expected, waiting)
                 facts = {"target_rows": line.staged_rows, "dangling_links": dangling}
-            keys.ensure(self.conn, self.layout, self.plan, self.table)
-            self._raise_sequence()
+            keys.ensure(self.conn, self.layout, self.plan, self.table, but=waiting)
+            raise_identity(self.conn, self.layout, self.table)
             ledger.record(
                 self.conn,
                 self.layout,
@@ -140,7 +142,8 @@ class _Loader:
     def _dangling(self, expected: Expected) -> int:
         """Write down the links to rows that are not there; return how many."""
         names = self.layout.work("dangling_links")
-        self.conn.execute(sql.SQL("DELETE FROM {} WHERE xata_table = %s").format(names), (self.table.xata_name,))
+        own = sql.Literal(self.table.xata_name)
+        self.conn.execute(sql.SQL("DELETE FROM {} WHERE xata_table = {}").format(names, own))
         found = 0
         for column in self.table.links:
             count = self.conn.execute(
@@ -161,9 +164,12 @@ class _Loader:
     def _refuse_dangling(self, column: TargetColumn, count: int) -> None:
         row = self.conn.execute(
             sql.SQL(
-                "SELECT old_id, missing_id FROM {} WHERE xata_table = %s AND xata_column = %s ORDER BY old_id LIMIT 1"
-            ).format(self.layout.work("dangling_links")),
-            (self.table.xata_name, column.xata_name),
+                "SELECT old_id, missing_id FROM {} WHERE xata_table = {} AND xata_column = {} ORDER BY old_id LIMIT 1"
+            ).format(
+                self.layout.work("dangling_links"),
+                sql.Literal(self.table.xata_name),
+                sql.Literal(column.xata_name),
+            )
         ).fetchone()
         old_id, missing_id = row or ("", "")
         raise ExportError(
@@ -186,8 +192,8 @@ class _Loader:
             )
         ).rowcount
 
-    def _difference(self, expected: Expected) -> Changes:
-        self._free_cycle_links(expected)
+    def _difference(self, expected: Expected, waiting: frozenset[keys.Key]) -> Changes:
+        keys.drop_foreign_keys(self.conn, self.layout, self.table, waiting)
         deleted = self._delete()
         try:
             with self.conn.transaction():
@@ -228,51 +234,33 @@ class _Loader:
         )
         if self.conn.execute(sql.SQL("{} LIMIT 1").format(gone)).fetchone() is None:
             return 0
-        for other, column in self.plan.referrers(self.table):
-            if exists(self.conn, self.layout.target(other)) and exists(self.conn, self.layout.mapping(other)):
-                statement = statements.get("delete_referrers" if column.not_null else "unlink_referrers")
-                self.conn.execute(
-                    statement.format(
-                        referrer=self.layout.target(other),
-                        mapping=self.layout.mapping(other),
-                        link=sql.Identifier(column.name),
-                        gone_rows=gone,
-                    )
-                )
+        self._release(self.table, gone)
         return self.conn.execute(sql.SQL("DELETE FROM {} WHERE id IN ({})").format(target, gone)).rowcount
 
-    def _free_cycle_links(self, expected: Expected) -> None:
-        """Let go of foreign keys to tables of the cycle that lack rows still to come; they come back with these."""
-        for column in self.table.links:
-            assert column.link is not None  # noqa: S101
-            parent = self.plan.by_xata_name[column.link.table]
-            if parent is self.table or parent.xata_name not in self.table.cycle:
+    def _release(self, table: TargetTable, gone: sql.Composable, *above: str) -> None:
+        """Take the links to rows that go away; where a link may not be NULL, its row goes as well."""
+        for other, column in self.plan.referrers(table):
+            if not (exists(self.conn, self.layout.target(other)) and exists(self.conn, self.layout.mapping(other))):
                 continue
-            if not exists(self.conn, self.layout.target(parent)):
-                continue
-            waiting = self.conn.execute(
-                sql.SQL(
-                    "SELECT 1 FROM {} AS s JOIN {} AS p ON p.old_id = {}"
-                    " WHERE NOT EXISTS (SELECT FROM {} AS t WHERE t.id = p.new_id) LIMIT 1"
-                ).format(
-                    self.layout.staging(self.table),
-                    expected.rows_there(column),
-                    sql.Identifier("s", column.staging),
-                    self.layout.target(parent),
-                )
-            ).fetchone()
-            if waiting:
-                keys.drop_foreign_key(self.conn, self.layout, self.plan, self.table, column)
+            names = {
+                "referrer": self.layout.target(other),
+                "mapping": self.layout.mapping(other),
+                "link": sql.Identifier(column.name),
+                "gone_rows": gone,
+            }
+            if column.not_null and other.name not in (table.name, *above):
+                self._release(other, statements.get("referrers").format(**names), table.name, *above)
+            statement = statements.get("delete_referrers" if column.not_null else "unlink_referrers")
+            self.conn.execute(statement.format(**names))
 
-    def _raise_sequence(self) -> None:
-        """Let new rows get the ids above every id mapped or used; never below what was handed out already."""
-        floor = sequence_floor(self.conn, self.layout, self.table)
-        if next_id(self.conn, self.layout, self.table) < floor:
-            self.conn.execute(
-                sql.SQL("ALTER TABLE {} ALTER COLUMN id RESTART WITH {}").format(
-                    self.layout.target(self.table), sql.Literal(floor)
-                )
-            )
+
+def raise_identity(conn: Connection, layout: Layout, table: TargetTable) -> None:
+    """Let new rows get the ids above every id mapped or used; never below what was handed out already."""
+    floor = sequence_floor(conn, layout, table)
+    if next_id(conn, layout, table) < floor:
+        conn.execute(
+            sql.SQL("ALTER TABLE {} ALTER COLUMN id RESTART WITH {}").format(layout.target(table), sql.Literal(floor))
+        )
 
 
 def sequence_floor(conn: Connection, layout: Layout, table: TargetTable) -> int:

@@ -17,8 +17,9 @@ __all__ = ["forget", "write"]
 def forget(conn: Connection, layout: Layout, table: TargetTable) -> None:
     """Drop the lines of the table's last load."""
     conn.execute(
-        sql.SQL("DELETE FROM {} WHERE xata_table = %s").format(layout.work("rejected_rows")),
-        (table.xata_name,),
+        sql.SQL("DELETE FROM {} WHERE xata_table = {}").format(
+            layout.work("rejected_rows"), sql.Literal(table.xata_name)
+        )
     )
 
 

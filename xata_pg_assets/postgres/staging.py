@@ -100,7 +100,8 @@ def stage_empty(conn: Connection, layout: Layout, table: TargetTable, warning: s
         _create(conn, layout, table, landing_columns(table))
         rejects.forget(conn, layout, table)
         nothing = dict.fromkeys(("file", "dialect", "sha256", "fingerprint"))
-        ledger.record(conn, layout, table, **nothing, staged_rows=0, staging_warnings=[warning], staged_at=ledger.now())
+        no_rows = dict.fromkeys(("staged_rows", "source_rows", "duplicate_rows", "rejected_rows"), 0)
+        ledger.record(conn, layout, table, **nothing, **no_rows, staging_warnings=[warning], staged_at=ledger.now())
     return ledger.entry(conn, layout, table)
 
 
@@ -171,9 +172,10 @@ class _Lander:
             rejects.forget(self.conn, self.layout, self.table)
             tally = self._copy(reader, columns)
             warnings += reader.warnings
-            if self.recover_created_at:
-                warnings += self._recover_created_at()
             settled = duplicates.settle(self.conn, self.layout, self.table, reader)
+            if self.recover_created_at:
+                # an update moves rows, and their places are their order in the file
+                warnings += self._recover_created_at()
             ledger.record(
                 self.conn,
                 self.layout,

@@ -12,6 +12,13 @@ from xata_pg_assets.report.result import Report
 
 __all__ = ["print_report"]
 
+_COUNTS = {
+    "in the export": "source_rows",
+    "in the table": "target_rows",
+    "rejected": "rejected_rows",
+    "copies": "duplicate_rows",
+    "dangling": "dangling_links",
+}
 _VERDICTS = {
     0: "[bold green]All rows are in, all checks passed.[/]",
     1: "[bold red]Done, but a check failed.[/]",
@@ -21,21 +28,21 @@ _VERDICTS = {
 
 def print_report(console: Console, report: Report) -> None:
     """Print the tables, what stands out, and the verdict last, where the eye is."""
+    tables = report["tables"]
+    # What is nought everywhere needs no column
+    counts = {
+        title: key
+        for title, key in _COUNTS.items()
+        if key in ("source_rows", "target_rows") or any(table[key] for table in tables)
+    }
     grid = Table(box=None, pad_edge=False, header_style="bold")
-    grid.add_column("table")
-    for name in ("export", "in table", "rejected", "copies", "dangling", "seconds"):
-        grid.add_column(name, justify="right")
-    grid.add_column("checks")
-    for table in report["tables"]:
-        grid.add_row(
-            escape(table["table"]),
-            *(
-                f"{table[key]:,}"
-                for key in ("source_rows", "target_rows", "rejected_rows", "duplicate_rows", "dangling_links")
-            ),
-            f"{table['seconds']:.2f}",
-            _checks(table),
-        )
+    grid.add_column("table", no_wrap=True)
+    for title in (*counts, "seconds"):
+        grid.add_column(title, justify="right", no_wrap=True)
+    grid.add_column("checks", no_wrap=True)
+    for table in tables:
+        numbers = [f"{table[key]:,}" for key in counts.values()]
+        grid.add_row(escape(table["table"]), *numbers, f"{table['seconds']:.2f}", _checks(table))
     console.print(grid)
     for table in report["tables"]:
         for check in table["checks"]:
@@ -43,8 +50,6 @@ def print_report(console: Console, report: Report) -> None:
                 console.print(f"[red]{escape(table['table'])}.{check['name']}[/]: {escape(check['description'])}")
     for warning in report["warnings"]:
         console.print(f"[yellow]warning[/] {escape(warning)}")
-    for error in report["errors"]:
-        console.print(f"[red]error[/] {escape(error)}")
     rows = sum(table["target_rows"] for table in report["tables"])
     console.print(f"{len(report['tables'])} tables, {rows:,} rows. {_VERDICTS[report['exit_code']]}")
 

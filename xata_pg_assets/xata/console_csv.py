@@ -101,12 +101,11 @@ class ConsoleCsv:
         self._sha256 = stream.sha256
 
     def _blocks(self, stream: ByteStream) -> Iterator[Block]:
-        head = read_head(stream, self.file, self.table)
+        head = self._head
         if head is None:
-            return
-        yield from cut_blocks(
-            stream, self.file, rest=head.rest, offset=head.size, line=head.line, size=self._block_size
-        )
+            stream.read(self.size)
+            return iter(())
+        return cut_blocks(stream, self.file, offset=head.size, line=head.line, size=self._block_size)
 
     def locate(self, staged: Sequence[int]) -> Mapping[int, Location]:
         """Tell where staged rows stand, by reading their blocks again."""

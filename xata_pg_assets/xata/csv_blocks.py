@@ -23,7 +23,7 @@ _CAREFUL = 64 * 1024
 
 Positions = npt.NDArray[np.int64]
 
-_QUOTE, _LF, _CR = ord('"'), ord("\n"), ord("\r")
+_QUOTE, _LF = ord('"'), ord("\n")
 _BEFORE_OPENING = np.isin(np.arange(256), [ord(character) for character in ',\r\n"'])
 _AFTER_CLOSING = _BEFORE_OPENING
 
@@ -47,16 +47,20 @@ class Block:
         """Where the quotes of the tidy records stand."""
         return _quotes(self.tidy)
 
+    @cached_property
+    def feeds(self) -> Positions:
+        """Where the line feeds of the records stand."""
+        return np.flatnonzero(np.frombuffer(self.data, np.uint8) == _LF)
 
-def cut_blocks(
-    stream: ByteStream, file: str, *, rest: bytes, offset: int, line: int, size: int = BLOCK_SIZE
-) -> Iterator[Block]:
-    """Cut what follows `rest` in the stream, and `rest` before it, into blocks of about `size` bytes.
+
+def cut_blocks(stream: ByteStream, file: str, *, offset: int, line: int, size: int = BLOCK_SIZE) -> Iterator[Block]:
+    """Cut the stream from an offset on into blocks of about `size` bytes.
 
     Raises:
         ExportError: a quote is never closed, or a record is longer than `MAX_RECORD`.
     """
-    cutter = _Cutter(stream, file, rest, offset, line, size)
+    stream.read(offset)
+    cutter = _Cutter(stream, file, offset, line, size)
     while (block := cutter.next()) is not None:
         yield block
 
@@ -65,10 +69,10 @@ def cut_blocks(
 class _Cutter:
     stream: ByteStream
     file: str
-    buffer: bytes
     offset: int
     line: int
     size: int
+    buffer: bytes = b""
     at_end: bool = False
     careful: int = _CAREFUL
 
@@ -119,7 +123,7 @@ class _Cutter:
             block.quotes = quotes[: np.searchsorted(quotes, size)]
         self.buffer = self.buffer[size:]
         self.offset += size
-        self.line += block.data.count(b"\n")
+        self.line += len(block.feeds)
         return block
 
     def _check_open(self, wanted: int) -> None:

@@ -31,7 +31,6 @@ class Head:
     eol: bytes  # how COPY is told that lines end
     size: int  # bytes before the first record
     line: int  # of the first record
-    rest: bytes  # bytes read already that follow
 
 
 def read_head(stream: ByteStream, file: str, table: XataTable) -> Head | None:
@@ -64,7 +63,6 @@ def read_head(stream: ByteStream, file: str, table: XataTable) -> Head | None:
         eol=b"\r\n" if line_end == b"\r\n" else b"\n",
         size=size,
         line=1 + data.count(b"\n", 0, size),
-        rest=data[size:],
     )
 
 

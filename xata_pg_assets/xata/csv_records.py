@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,6 +24,7 @@ from xata_pg_assets.xata.rules import MAX_RAW, printable
 
 __all__ = ["read_block"]
 
+_BLANK = re.compile(rb"[\r\n]*\Z")
 _LF, _CR, _COMMA = ord("\n"), ord("\r"), ord(",")
 # How a header line may begin in the middle of a file that was put together from several
 _REPEATED_ID = pa.array(["id", "\ufeffid", '\ufeff"id"'])
@@ -31,25 +33,23 @@ _REPEATED_ID = pa.array(["id", "\ufeffid", '\ufeff"id"'])
 def read_block(block: Block, head: Head, file: str) -> Records:
     """Read a block's records; what is ragged is a fault, a repeated header line is left out."""
     lines = _Lines(block)
-    cells, ragged = _parsed(block.tidy, len(head.columns), file, block.line)
-    known: dict[str, Mapping[int, Reason]] = {}
+    faults: list[Fault] = []
+    known: Mapping[str, Mapping[int, Reason]] = {}
+    cells = _parsed(block.tidy, len(head.columns))
     if cells is None:
-        cells, ragged, broken = _parsed_anyhow(block.tidy, len(head.columns), file, block.line)
-        known = {head.columns[place]: dict.fromkeys(rows, Reason.BAD_ENCODING) for place, rows in broken.items()}
-    faults: Sequence[Fault] = ()
-    if ragged:
-        lines.kept, faults = _without_ragged(lines, head)
+        data, lines.kept, faults = _without_ragged(lines, head)
+        cells, known = _parsed_anyhow(data, head, file, block.line)
     columns = dict(zip(head.columns, cells, strict=True))
     rows = len(cells[0])
     headers = _repeated_headers(columns, head)
     if headers:
         columns, known = _without(headers, columns, known, rows)
         lines.kept = np.delete(np.arange(rows) if lines.kept is None else lines.kept, headers)
-    is_whole = not ragged and not headers and not known
+    is_whole = not faults and not headers and not known
     return Records(
         columns,
         rows=rows - len(headers),
-        source_rows=rows + ragged,
+        source_rows=rows + len(faults),
         line_of=lines.line_of,
         raw_of=lines.raw_of,
         duplicate_rows=len(headers),
@@ -59,63 +59,52 @@ def read_block(block: Block, head: Head, file: str) -> Records:
     )
 
 
-def _parsed(data: bytes, width: int, file: str, line: int, kind: Any = None) -> tuple[list[Any] | None, int]:
-    """Parse records to columns, and count the ragged ones; None for columns where a text is not UTF-8."""
-    ragged = 0
-
-    def skip(_: object) -> str:
-        nonlocal ragged
-        ragged += 1
-        return "skip"
-
-    if not data.strip(b"\r\n"):
-        return [pa.array([], kind or pa.string()) for _ in range(width)], 0
+def _parsed(data: bytes, width: int, kind: Any = None) -> list[Any] | None:
+    """Parse records to columns; None where a record is ragged, or a text not UTF-8."""
+    kind = kind or pa.string()
+    if _BLANK.match(data):
+        return [pa.array([], kind) for _ in range(width)]
     if data.startswith(BOM):
         data = BOM + data  # the parser drops one, and this one is text
+    if not data.endswith((b"\n", b"\r")):
+        data += b"\n"  # without, the parser takes an empty last cell for a quoted one when its neighbour is quoted
     names = [str(place) for place in range(width)]
     try:
         table = csv.read_csv(
             pa.BufferReader(data),
             csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
-            csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+            csv.ParseOptions(newlines_in_values=True),
             csv.ConvertOptions(
-                column_types=dict.fromkeys(names, kind or pa.string()),
+                column_types=dict.fromkeys(names, kind),
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
                 null_values=[""],
             ),
         )
-    except pa.ArrowInvalid as error:
-        if kind is None and not _is_utf8(data):
-            return None, 0
-        raise ExportError(file, line, f"cannot be parsed from here on ({error}); mend the file") from error
-    return [_one_array(column) for column in table.columns], ragged
+    except pa.ArrowInvalid:
+        return None
+    return [_one_array(column) for column in table.columns]
 
 
 def _one_array(column: Any) -> Any:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _parsed_anyhow(data: bytes, width: int, file: str, line: int) -> tuple[list[Any], int, Mapping[int, list[int]]]:
-    """Parse records that are not all UTF-8: what is invalid becomes U+FFFD, in the cells told."""
-    shown, ragged = _parsed(data.decode(errors="replace").encode(), width, file, line)
-    given, _ = _parsed(data, width, file, line, pa.binary())
-    assert shown is not None  # noqa: S101
-    assert given is not None  # noqa: S101
-    broken = {
-        place: rows
-        for place, (bare, text) in enumerate(zip(given, shown, strict=True))
-        if (rows := _true_rows(pc.not_equal(bare, text.cast(pa.binary()))))
-    }
-    return shown, ragged, broken
+def _parsed_anyhow(
+    data: bytes, head: Head, file: str, line: int
+) -> tuple[list[Any], Mapping[str, Mapping[int, Reason]]]:
+    """Parse records that may not all be UTF-8: what is invalid becomes U+FFFD, in cells known to be faulty."""
+    width = len(head.columns)
+    shown = _parsed(data.decode(errors="replace").encode(), width)
+    given = _parsed(data, width, pa.binary())
+    if shown is None or given is None:
+        raise ExportError(file, line, "cannot be parsed from here on; write the table's file anew")
+    known: dict[str, Mapping[int, Reason]] = {}
+    for name, bare, text in zip(head.columns, given, shown, strict=True):
+        broken = _true_rows(pc.not_equal(bare, text.cast(pa.binary())))
+        if broken:
+            known[name] = dict.fromkeys(broken, Reason.BAD_ENCODING)
+    return shown, known
 
 
 def _true_rows(mask: Any) -> list[int]:
@@ -146,13 +135,15 @@ def _without(
     return {name: cells.take(pa.array(kept)) for name, cells in columns.items()}, dict(renumbered)
 
 
-def _without_ragged(lines: _Lines, head: Head) -> tuple[Positions, list[Fault]]:
+def _without_ragged(lines: _Lines, head: Head) -> tuple[bytes, Positions, list[Fault]]:
+    """Return the records without the ragged ones, which ones are left, and a fault for each of the others."""
     is_ragged = lines.widths != len(head.columns)
+    ragged = np.flatnonzero(is_ragged).tolist()
     faults = [
         Fault(lines.line(record), _leading_id(lines, record, head), None, None, Reason.RAGGED, lines.raw(record))
-        for record in np.flatnonzero(is_ragged).tolist()
+        for record in ragged
     ]
-    return np.flatnonzero(~is_ragged), faults
+    return lines.tidy_without(ragged), np.flatnonzero(~is_ragged), faults
 
 
 def _leading_id(lines: _Lines, record: int, head: Head) -> str | None:
@@ -172,7 +163,7 @@ def _verbatim(block: Block, eol: bytes) -> bytes | None:
 
 def _is_uniform(block: Block, eol: bytes) -> bool:
     data = block.data
-    if eol == b"\n" and b"\r" not in data and not data.startswith(b"\n") and b"\n\n" not in data:
+    if eol == b"\n" and b"\r" not in data and not data.startswith(b"\n") and (np.diff(block.feeds) > 1).all():
         return True
     text = np.frombuffer(data, np.uint8)
     breaks = _unquoted(np.flatnonzero((text == _LF) | (text == _CR)), block.quotes)
@@ -216,7 +207,7 @@ class _Lines:
 
     def line(self, record: int) -> int:
         start = self._given.starts[record]
-        return self.block.line + int(np.searchsorted(self._feeds, start))
+        return self.block.line + int(np.searchsorted(self.block.feeds, start))
 
     def raw(self, record: int) -> str:
         # of a long record no more bytes are decoded than may be needed
@@ -233,12 +224,16 @@ class _Lines:
         commas = _unquoted(commas, self.block.quotes)
         return np.searchsorted(commas, tidy.ends) - np.searchsorted(commas, tidy.starts) + 1
 
+    def tidy_without(self, records: list[int]) -> bytes:
+        """Leave records out of the tidy block; blank lines stay in their places."""
+        pieces, kept = list[bytes](), 0
+        for record in records:
+            pieces.append(self.block.tidy[kept : self._tidy.starts[record]])
+            kept = int(self._tidy.ends[record])
+        return b"".join([*pieces, self.block.tidy[kept:]])
+
     def _record(self, row: int) -> int:
         return row if self.kept is None else int(self.kept[row])
-
-    @cached_property
-    def _feeds(self) -> Positions:
-        return np.flatnonzero(np.frombuffer(self.block.data, np.uint8) == _LF)
 
     @cached_property
     def _tidy(self) -> _Bounds:

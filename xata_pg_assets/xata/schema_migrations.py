@@ -39,7 +39,7 @@ def read_schema_migrations(folder: Path) -> XataSchema:
     for name in names:
         path = folder / f"{name}.json"
         file = shown(str(path))
-        with within(f"{LEDGER} names a migration that cannot be replayed"):
+        with within(f"{LEDGER} names what cannot be read: give schema.json or xata.ts instead"):
             value = decode(read_text(path), file)
         with within(file):
             migration = _migration(value)

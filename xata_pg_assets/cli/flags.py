@@ -25,7 +25,9 @@ _PANEL = "Settings (also as XATA_PG_… variables and in the settings file)"
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the flags of all settings; it gets them, read, as its argument `settings`."""
     flags = _flags()
-    own = [parameter for name, parameter in inspect.signature(command).parameters.items() if name != "settings"]
+    # Typer reads hints without their options from a wrapped function: they are resolved here
+    signature = inspect.signature(command, eval_str=True)
+    own = [parameter for name, parameter in signature.parameters.items() if name != "settings"]
 
     @wraps(command)
     def wrapped(**arguments: Any) -> None:

@@ -1,27 +1,32 @@
-"""xata-pg: the command line, thin over the migration and the asset graph."""
+"""The commands of xata-pg."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-import traceback
-import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from typer.exceptions import TyperException
 
 from xata_pg_assets import __version__
-from xata_pg_assets.cli_settings import as_environment, with_settings
-from xata_pg_assets.errors import ExitCode, UsageError, XataPgError
+from xata_pg_assets.cli.flags import as_environment, with_settings
+from xata_pg_assets.errors import UsageError, XataPgError
 from xata_pg_assets.settings import Settings
 
-# Dagster, pyarrow and the rest are imported by the commands that need them: `--help` must not wait a second
+# Dagster, pyarrow and the rest are imported by the commands that need them: `--help` must not wait for them
+if TYPE_CHECKING:
+    from xata_pg_assets.assets.running import RunResult
+    from xata_pg_assets.migration import Migration
+    from xata_pg_assets.plan.tables import TargetTable
+    from xata_pg_assets.postgres.connection import Connection
+    from xata_pg_assets.report.result import Report
+
+__all__ = ["app"]
 
 app = typer.Typer(
     name="xata-pg",
@@ -29,49 +34,19 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-out = Console(soft_wrap=True)
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, soft_wrap=True)
 
 Tables = Annotated[str | None, typer.Option(help="only these tables, by Xata or new name: a,b")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the report as JSON, and nothing else")]
 
 
-def main() -> None:
-    """Run the command line; every error is one line on standard error, and the exit code says its kind."""
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    is_debug = len(arguments) < len(sys.argv) - 1
-    if not is_debug:
-        warnings.simplefilter("ignore")  # of libraries, about their own future
-    try:
-        code = app(arguments, standalone_mode=False)
-    except TyperException as error:
-        code = _fail(getattr(error, "format_message", error.__str__)(), ExitCode.USAGE)
-    except XataPgError as error:
-        code = _fail(str(error), error.exit_code, is_debug=is_debug)
-    except (KeyboardInterrupt, typer.Abort):
-        code = _fail("stopped. What was committed stays; running again continues", ExitCode.NOT_FINISHED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = ExitCode.NOT_FINISHED
-    except Exception as error:  # noqa: BLE001  # the last resort: a person gets one line, --debug the rest
-        code = _fail(f"{type(error).__name__}: this should not happen; run again with --debug", is_debug=is_debug)
-    sys.exit(int(code or 0))
-
-
-def _fail(message: str, code: ExitCode = ExitCode.NOT_FINISHED, *, is_debug: bool = False) -> ExitCode:
-    if is_debug:
-        traceback.print_exc()
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    return code
-
-
 @app.callback(invoke_without_command=True)
 def _root(
     version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="show a traceback with an error; anywhere on the line")
-    ] = False,  # noqa: ARG001  # taken off the line by main
+    debug: Annotated[bool, typer.Option("--debug", help="show a traceback with an error")] = False,
 ) -> None:
+    del debug  # main takes it off the line, wherever it stands
     if version:
         print(f"xata-pg {__version__}")
         raise typer.Exit
@@ -90,8 +65,6 @@ def plan(
 
     Example: xata-pg plan --source export --target postgresql://me@localhost/app
     """
-    from psycopg import sql as psycopg_sql
-
     from xata_pg_assets.migration import Migration
     from xata_pg_assets.postgres.ddl import plan_statements
     from xata_pg_assets.postgres.layout import Layout
@@ -120,11 +93,9 @@ def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) 
     from xata_pg_assets.assets.running import run_migration
     from xata_pg_assets.migration import Migration
 
-    with _progress() as observer:
-        migration = Migration.from_settings(settings, observer)
-        chosen = None if tables is None else [migration.plan.find(name) for name in _names(tables)]
-        _ = migration.files  # a wrong source is a usage error: nothing is touched yet
-        _run(migration, run_migration, chosen, as_json=as_json)
+    migration = Migration.from_settings(settings)
+    _ = migration.files  # a wrong source is a usage error: nothing is touched yet
+    _run_and_report(migration, run_migration, _chosen(migration, tables), as_json=as_json)
 
 
 @app.command()
@@ -137,10 +108,8 @@ def check(settings: Settings, tables: Tables = None, as_json: AsJson = False) ->
     from xata_pg_assets.assets.running import run_checks
     from xata_pg_assets.migration import Migration
 
-    with _progress() as observer:
-        migration = Migration.from_settings(settings, observer)
-        chosen = None if tables is None else [migration.plan.find(name) for name in _names(tables)]
-        _run(migration, run_checks, chosen, as_json=as_json)
+    migration = Migration.from_settings(settings)
+    _run_and_report(migration, run_checks, _chosen(migration, tables), as_json=as_json)
 
 
 @app.command()
@@ -161,7 +130,7 @@ def report(settings: Settings, as_json: AsJson = False) -> None:
     with migration.reading() as conn:
         if not ledger.exists(conn, migration.wanted_layout) or not ledger.entries(conn, migration.wanted_layout):
             raise nothing
-        _print_report(_report(migration, conn, None, ()), as_json=as_json)
+        _print_report(_report(migration, conn, None), as_json=as_json)
 
 
 @app.command()
@@ -264,55 +233,58 @@ def stop(settings: Settings) -> None:
     print("stopped" if embedded.stop(settings.home) else "it was not running", file=sys.stderr)
 
 
-def _names(tables: str) -> list[str]:
+def _chosen(migration: Migration, tables: str | None) -> list[TargetTable] | None:
+    """Return the tables named by the flag, None where it is not given.
+
+    Raises:
+        UsageError: one is not in the schema, or none is named.
+    """
+    if tables is None:
+        return None
     names = [name.strip() for name in tables.split(",") if name.strip()]
     if not names:
-        raise UsageError("flag --tables: names no table")
-    return names
+        raise UsageError("flag --tables: names no table; write --tables users,posts")
+    return list(dict.fromkeys(migration.plan.find(name) for name in names))
 
 
-def _progress() -> Any:
+def _run_and_report(
+    migration: Migration,
+    run: Callable[[Migration, Sequence[TargetTable] | None], RunResult],
+    chosen: Sequence[TargetTable] | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Run, then report what the ledger has, as far as the target can still be asked."""
+    from xata_pg_assets.postgres.connection import connect
     from xata_pg_assets.report.progress import progress
 
-    return progress(err)
-
-
-def _run(migration: Any, run: Callable[..., Any], chosen: Sequence[Any] | None, *, as_json: bool) -> None:
-    """Run, then report what the ledger has, also when the target was lost on the way."""
-    from xata_pg_assets.postgres.connection import connect
-
-    started_at = datetime.now(UTC)
-    errors: list[str] = []
+    started_at, errors = datetime.now(UTC), list[str]()
+    with progress(err) as migration.observer:
+        try:
+            _ = migration.layout  # an unreachable target is told once, not by every table
+            errors += run(migration, chosen).lines
+        except UsageError:
+            raise
+        except XataPgError as error:
+            errors.append(str(error))
     try:
-        _ = migration.layout
-        errors += run(migration, chosen).lines
-    except UsageError:
-        raise
+        with connect(migration.url) as conn:
+            result = _report(migration, conn, chosen, errors, started_at)
     except XataPgError as error:
-        errors.append(str(error))
-    conn = None
-    try:
-        conn = connect(migration.url)
-    except XataPgError as error:
-        errors.append(str(error))
-    result = _report(migration, conn, chosen, errors, started_at, datetime.now(UTC))
-    if conn is not None:
-        conn.close()
-    migration.observer.close()
+        result = _report(migration, None, chosen, [*errors, str(error)], started_at)
     _print_report(result, as_json=as_json)
-    for line in dict.fromkeys(errors):
+    for line in result["errors"]:
         print(f"error: {line}", file=sys.stderr)
     raise typer.Exit(result["exit_code"])
 
 
 def _report(
-    migration: Any,
-    conn: Any,
-    chosen: Sequence[Any] | None,
-    errors: Sequence[str],
+    migration: Migration,
+    conn: Connection | None,
+    chosen: Sequence[TargetTable] | None,
+    errors: Sequence[str] = (),
     started_at: datetime | None = None,
-    finished_at: datetime | None = None,
-) -> dict[str, Any]:
+) -> Report:
     from xata_pg_assets.report.result import build_report
 
     return build_report(
@@ -325,11 +297,11 @@ def _report(
         errors=list(dict.fromkeys(errors)),
         warnings=migration.warnings,
         started_at=started_at,
-        finished_at=finished_at,
+        finished_at=datetime.now(UTC) if started_at else None,
     )
 
 
-def _print_report(result: dict[str, Any], *, as_json: bool) -> None:
+def _print_report(result: Report, *, as_json: bool) -> None:
     from xata_pg_assets.report.terminal import print_report
 
     if as_json:

@@ -1,0 +1,45 @@
+"""The way in and the way out: every error is one line, and the exit code says its kind."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+
+import typer
+from typer.exceptions import TyperException
+
+from xata_pg_assets.cli.commands import app
+from xata_pg_assets.errors import ExitCode, XataPgError
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line; every error is one line on standard error, and the exit code says its kind."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    is_debug = len(arguments) < len(sys.argv) - 1
+    if not is_debug:
+        warnings.simplefilter("ignore")  # of libraries, about their own future
+    try:
+        code = app(arguments, standalone_mode=False)
+    except TyperException as error:
+        code = _fail(getattr(error, "format_message", error.__str__)(), ExitCode.USAGE)
+    except XataPgError as error:
+        code = _fail(str(error), error.exit_code, is_debug=is_debug)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _fail("stopped. What was committed stays; running again continues", ExitCode.NOT_FINISHED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.NOT_FINISHED
+    except Exception as error:  # noqa: BLE001  # the last resort: a person gets one line, --debug the rest
+        code = _fail(f"{type(error).__name__}: this should not happen; run again with --debug", is_debug=is_debug)
+    sys.exit(int(code or 0))
+
+
+def _fail(message: str, code: ExitCode = ExitCode.NOT_FINISHED, *, is_debug: bool = False) -> ExitCode:
+    if is_debug:
+        traceback.print_exc()
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return code
