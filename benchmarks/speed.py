@@ -23,9 +23,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from time import perf_counter
-from typing import Any
+from time import perf_counter, process_time, sleep
+from typing import Any, BinaryIO
 
+import psutil
 from peak_memory import PeakMemory
 from psycopg import sql
 
@@ -49,6 +50,7 @@ class Migrated:
     """
 
     seconds: float
+    cpu_seconds: float
     stages: Mapping[str, Mapping[str, float]]
     resident: float
     resident_max: float
@@ -62,10 +64,11 @@ class Migrated:
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """What COPY and the making of keys took, in seconds by table."""
+    """What COPY and the making of keys took, in seconds by table; the CPU time is ours and the server's."""
 
-    copy: dict[str, float]
-    keys: dict[str, float]
+    cpu_seconds: float
+    copy: Mapping[str, float]
+    keys: Mapping[str, float]
 
     @property
     def seconds(self) -> float:
@@ -75,10 +78,11 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One run of `xata-pg migrate`: its report, its wall clock, what the kernel and we saw of its memory."""
+    """One run of `xata-pg migrate`: its report, its times, what the kernel and we saw of its memory."""
 
     report: dict[str, Any]
     seconds: float
+    cpu_seconds: float
     usage: resource.struct_rusage
     memory: PeakMemory
 
@@ -157,6 +161,14 @@ def _server(home: Path) -> Iterator[embedded.EmbeddedServer]:
         shutil.rmtree(home, ignore_errors=True)
 
 
+def _cpu_seconds(server: embedded.EmbeddedServer) -> float:
+    """Return the CPU time of those of the server's processes that are over: every session's, once it is closed."""
+    sleep(0.2)  # the last one to end
+    postmaster = (server.data_dir / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0]
+    times = psutil.Process(int(postmaster)).cpu_times()
+    return float(times.children_user + times.children_system)
+
+
 # (b) the migration
 
 
@@ -176,13 +188,15 @@ def _measure_migration(home: Path, kept: Path, source: Path, rows: Mapping[str, 
         with connect(server.uri) as conn:
             stages = _stages(conn)
             _write_finished(conn, _plan(source), finished)
-    return Migrated(run.seconds, stages, run.memory.ours, run.usage.ru_maxrss * 1024 / MB, run.memory.server)
+    return Migrated(
+        run.seconds, run.cpu_seconds, stages, run.memory.ours, run.usage.ru_maxrss * 1024 / MB, run.memory.server
+    )
 
 
 def _migrate(home: Path, source: Path, server: embedded.EmbeddedServer, bytecode: Path) -> _Run:
     program = Path(sys.executable).with_name("xata-pg")
     command = [str(program), "migrate", "--source", str(source), "--home", str(home), "--json"]
-    memory = PeakMemory(server.data_dir)
+    memory, before = PeakMemory(server.data_dir), _cpu_seconds(server)
     with tempfile.TemporaryFile() as output:
         started = perf_counter()
         process = subprocess.Popen(command, stdout=output, env=_environment(bytecode), cwd=home)
@@ -193,7 +207,8 @@ def _migrate(home: Path, source: Path, server: embedded.EmbeddedServer, bytecode
         if process.returncode != 0:
             raise RunError(f"xata-pg migrate: exit code {process.returncode}")
         output.seek(0)
-        return _Run(json.loads(output.read()), seconds, usage, memory)
+        cpu_seconds = usage.ru_utime + usage.ru_stime + _cpu_seconds(server) - before
+        return _Run(json.loads(output.read()), seconds, cpu_seconds, usage, memory)
 
 
 def _environment(bytecode: Path) -> dict[str, str]:
@@ -247,16 +262,19 @@ def _write_finished(conn: Connection, plan: Plan, folder: Path) -> None:
 
 def _measure_plain(home: Path, plan: Plan, finished: Path) -> Plain:
     """Load the finished rows by COPY, table by table in one transaction with its keys."""
-    plain = Plain({}, {})
-    with _server(home) as server, connect(server.uri) as conn:
+    copied: dict[str, float] = {}
+    keyed: dict[str, float] = {}
+    with _server(home) as server:
         _warm(finished)
-        for table in plan.tables:
-            with (finished / f"{table.name}.csv").open("rb") as file:
-                _load_plainly(conn, plan, table, file, plain)
-    return plain
+        before = _cpu_seconds(server) + process_time()
+        with connect(server.uri) as conn:
+            for table in plan.tables:
+                with (finished / f"{table.name}.csv").open("rb") as file:
+                    copied[table.xata_name], keyed[table.xata_name] = _load_plainly(conn, plan, table, file)
+        return Plain(_cpu_seconds(server) + process_time() - before, copied, keyed)
 
 
-def _load_plainly(conn: Connection, plan: Plan, table: TargetTable, file: Any, plain: Plain) -> None:
+def _load_plainly(conn: Connection, plan: Plan, table: TargetTable, file: BinaryIO) -> tuple[float, float]:
     started = perf_counter()
     with conn.transaction():
         for statement in ddl.create_table(LAYOUT, table):
@@ -268,8 +286,7 @@ def _load_plainly(conn: Connection, plan: Plan, table: TargetTable, file: Any, p
         copied = perf_counter()
         for _, statement in keys.wanted(LAYOUT, plan, table):
             conn.execute(statement)
-    plain.copy[table.xata_name] = copied - started
-    plain.keys[table.xata_name] = perf_counter() - copied
+    return copied - started, perf_counter() - copied
 
 
 # what came out
@@ -295,7 +312,9 @@ def _summary(migrated: Sequence[Migrated], plain: Sequence[Plain]) -> dict[str, 
     middle_plain = sorted(plain, key=lambda one: one.seconds)[len(plain) // 2]
     return {
         "seconds": {"copy": limit, "migrate": ours},
+        "cpu_seconds": {"copy": middle_plain.cpu_seconds, "migrate": middle.cpu_seconds},
         "ratio": ours / limit,
+        "cpu_ratio": middle.cpu_seconds / middle_plain.cpu_seconds,
         "runs": {"copy": [one.seconds for one in plain], "migrate": [one.seconds for one in migrated]},
         "copy": asdict(middle_plain),
         "stages": middle.stages,
@@ -309,13 +328,13 @@ def _summary(migrated: Sequence[Migrated], plain: Sequence[Plain]) -> dict[str, 
 
 
 def _print(result: Mapping[str, Any]) -> None:
-    seconds, peak, load = result["seconds"], result["peak_megabytes"], result["load_average"]
+    seconds, cpu, peak, load = (result[key] for key in ("seconds", "cpu_seconds", "peak_megabytes", "load_average"))
     export, finished = result["export_megabytes"], result["finished_megabytes"]
     print(f"{result['rows']:,} rows, export {export} MB, finished rows {finished} MB")
     print(f"load average {load['before'][0]:.1f} before, {load['after'][0]:.1f} after; servers already running\n")
-    print(f"{'COPY and keys':22}{seconds['copy']:8.2f} s {finished / seconds['copy']:8.1f} MB/s")
-    print(f"{'xata-pg migrate':22}{seconds['migrate']:8.2f} s {export / seconds['migrate']:8.1f} MB/s")
-    print(f"{'ratio':22}{result['ratio']:8.2f}\n")
+    for name, side, size in (("COPY and keys", "copy", finished), ("xata-pg migrate", "migrate", export)):
+        print(f"{name:18}{seconds[side]:8.2f} s {size / seconds[side]:8.1f} MB/s {cpu[side]:8.2f} s of CPU")
+    print(f"{'ratio':18}{result['ratio']:8.2f} {'':15}{result['cpu_ratio']:8.2f}\n")
     stages = result["stages"]
     columns = ["copy", "keys", *next(iter(stages.values()))]
     lines = {

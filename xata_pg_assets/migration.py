@@ -13,6 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Protocol
 
+import psycopg
+
 from xata_pg_assets import __version__
 from xata_pg_assets.errors import UsageError
 from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
@@ -191,6 +193,8 @@ class Migration:
         """
         if self.settings.source is None:
             raise UsageError("setting source: not set; name the folder of the export (--source, XATA_PG_SOURCE)")
+        if "://" in self.settings.source:  # told without the URL: it may hold a password
+            raise UsageError("setting source: a PostgreSQL cannot be read yet; name a folder of files")
         return find_table_files(Path(self.settings.source), self.schema)
 
     @property
@@ -227,7 +231,12 @@ class Migration:
         """Name the target without its password, and without starting anything."""
         if self.settings.target is None:
             return f"the embedded PostgreSQL in {self.settings.home}"
-        return describe_target(self.settings.target.get_secret_value())
+        try:
+            return describe_target(self.settings.target.get_secret_value())
+        except psycopg.ProgrammingError:
+            raise UsageError(
+                "setting target: not a PostgreSQL URL; write postgresql://user@host:5432/database"
+            ) from None
 
     def target_problems(self) -> list[str]:
         """Return what stands in the way at the target; an embedded one that does not run is not started for it."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, SecretStr, ValidationError
+from pydantic import Field, NonNegativeInt, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -78,6 +80,13 @@ class Settings(BaseSettings):
         "xata_migration", description="schema of the id mappings, the rejected rows and the ledger"
     )
     staging_schema: str = Field("xata_staging", description="schema of the rows as they came")
+
+    @field_validator("dagster_url")
+    @classmethod
+    def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not re.match(r"postgres(ql)?(\+\w+)?://", url.get_secret_value()):
+            raise PydanticCustomError("url", "not a PostgreSQL URL; write postgresql://user@host:5432/database")
+        return url
 
     @property
     def plan_options(self) -> PlanOptions:

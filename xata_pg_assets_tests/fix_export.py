@@ -98,9 +98,7 @@ class Result:
     @property
     def changes(self) -> dict[str, tuple[int | None, ...]]:
         """Rows inserted, updated and deleted, by table."""
-        return {
-            name: (line.inserted_rows, line.updated_rows, line.deleted_rows) for name, line in self.lines.items()
-        }
+        return {name: (line.inserted_rows, line.updated_rows, line.deleted_rows) for name, line in self.lines.items()}
 
 
 def migrate(migration: Migration) -> Result:

@@ -1,6 +1,6 @@
 """Assets and checks of one table, made from its spec: thin ops around the migration."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ RETRIES = dg.RetryPolicy(max_retries=3, delay=1, backoff=dg.Backoff.EXPONENTIAL,
 def make_xata_asset(translator: XataTranslator, table: TargetTable, op_name: str) -> dg.AssetsDefinition:
     """The table's rows, landed as they came."""
 
-    @dg.multi_asset(specs=[translator.get_xata_spec(table)], name=op_name, retry_policy=RETRIES)
+    @_asset(translator.get_xata_spec(table), op_name)
     def xata(context: dg.AssetExecutionContext, migration: dg.ResourceParam[Migration]) -> dg.MaterializeResult[None]:
         with _told():
             line = migration.stage(table)
@@ -45,7 +45,7 @@ def make_xata_asset(translator: XataTranslator, table: TargetTable, op_name: str
 def make_mapping_asset(translator: XataTranslator, table: TargetTable, op_name: str) -> dg.AssetsDefinition:
     """The table's id mapping."""
 
-    @dg.multi_asset(specs=[translator.get_mapping_spec(table)], name=op_name, retry_policy=RETRIES)
+    @_asset(translator.get_mapping_spec(table), op_name)
     def id_mapping(migration: dg.ResourceParam[Migration]) -> dg.MaterializeResult[None]:
         with _told():
             line = migration.map_ids(table)
@@ -59,7 +59,7 @@ def make_mapping_asset(translator: XataTranslator, table: TargetTable, op_name: 
 def make_postgres_asset(translator: XataTranslator, table: TargetTable, op_name: str) -> dg.AssetsDefinition:
     """The migrated table."""
 
-    @dg.multi_asset(specs=[translator.get_postgres_spec(table)], name=op_name, retry_policy=RETRIES)
+    @_asset(translator.get_postgres_spec(table), op_name)
     def postgres(migration: dg.ResourceParam[Migration]) -> dg.MaterializeResult[None]:
         with _told():
             line = migration.load(table)
@@ -85,7 +85,12 @@ def make_postgres_checks(table: TargetTable, op_name: str) -> dg.AssetChecksDefi
         for name, text in CHECKS.items()
     ]
 
-    @dg.multi_asset_check(specs=specs, name=op_name, can_subset=True, retry_policy=RETRIES)
+    @dg.op(
+        name=op_name,
+        ins={"table": dg.In(dg.Nothing)},
+        out={spec.name: dg.Out(is_required=False) for spec in specs},
+        retry_policy=RETRIES,
+    )
     def checks(
         context: dg.AssetCheckExecutionContext, migration: dg.ResourceParam[Migration]
     ) -> Iterator[dg.AssetCheckResult]:
@@ -102,7 +107,32 @@ def make_postgres_checks(table: TargetTable, op_name: str) -> dg.AssetChecksDefi
                 metadata=_check_metadata(result),
             )
 
-    return checks
+    # Not by multi_asset_check, for the reason that `_asset` has
+    definition: dg.AssetChecksDefinition = dg.AssetChecksDefinition.create(
+        node_def=checks,
+        keys_by_input_name={"table": postgres_key(table)},
+        check_specs_by_output_name={spec.name: spec for spec in specs},
+        can_subset=True,
+    )
+    return definition
+
+
+def _asset(
+    spec: dg.AssetSpec, op_name: str
+) -> Callable[[Callable[..., dg.MaterializeResult[None]]], dg.AssetsDefinition]:
+    """Decorate what makes an asset, its inputs and its output named here.
+
+    The names that Dagster derives from keys are none for `a~b`, and one and the same for `a-b` and `a_b`.
+    """
+    return dg.multi_asset(
+        name=op_name,
+        ins={
+            f"upstream_{number}": dg.AssetIn(dep.asset_key, dagster_type=dg.Nothing)
+            for number, dep in enumerate(spec.deps)
+        },
+        outs={"rows": dg.AssetOut.from_spec(spec.replace_attributes(deps=[]), dagster_type=dg.Nothing)},
+        retry_policy=RETRIES,
+    )
 
 
 def _check_metadata(result: CheckResult) -> Mapping[str, Any]:
@@ -130,7 +160,5 @@ def _told() -> Iterator[None]:
     """Let Dagster retry what is transient; end the step with one line on anything else that is ours."""
     try:
         yield
-    except TransientError:
-        raise
     except XataPgError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
+        raise dg.Failure(str(error), allow_retries=isinstance(error, TransientError)) from error

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,6 +38,8 @@ app = typer.Typer(
 )
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, soft_wrap=True)
+
+_NOTHING = "nothing was migrated into this target yet; run xata-pg migrate"
 
 Tables = Annotated[str | None, typer.Option(help="only these tables, by Xata or new name: a,b")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the report as JSON, and nothing else")]
@@ -109,7 +113,15 @@ def check(settings: Settings, tables: Tables = None, as_json: AsJson = False) ->
     from xata_pg_assets.migration import Migration
 
     migration = Migration.from_settings(settings)
-    _run_and_report(migration, run_checks, _chosen(migration, tables), as_json=as_json)
+    chosen = _chosen(migration, tables)
+    try:
+        with _migrated(migration):
+            pass
+    except UsageError:
+        raise
+    except XataPgError:  # told below, with a report
+        pass
+    _run_and_report(migration, run_checks, chosen, as_json=as_json)
 
 
 @app.command()
@@ -120,16 +132,9 @@ def report(settings: Settings, as_json: AsJson = False) -> None:
     Example: xata-pg report --json
     """
     from xata_pg_assets.migration import Migration
-    from xata_pg_assets.postgres import ledger
-    from xata_pg_assets.postgres.cluster import find_cluster
 
     migration = Migration.from_settings(settings)
-    nothing = UsageError("nothing was migrated into this target yet; run xata-pg migrate")
-    if settings.target is None and find_cluster(settings.home) is None:
-        raise nothing
-    with migration.reading() as conn:
-        if not ledger.exists(conn, migration.wanted_layout) or not ledger.entries(conn, migration.wanted_layout):
-            raise nothing
+    with _migrated(migration) as conn:
         _print_report(_report(migration, conn, None), as_json=as_json)
 
 
@@ -157,6 +162,8 @@ def ui(
     os.environ["PYTHONWARNINGS"] = "ignore"
     print(f"Dagit: http://{host}:{port}  (Ctrl-C stops it)", file=sys.stderr)
     module = ["-m", "xata_pg_assets.definitions", "-h", host, "-p", str(port)]
+    # A shell starts background jobs with SIGINT ignored, and Dagster's services would never hear of an end
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Replaced, not wrapped: signals reach Dagster as they are
     os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *module])  # noqa: S606
 
@@ -186,6 +193,7 @@ def clean(settings: Settings) -> None:
     from xata_pg_assets.postgres.staging import drop_staging
 
     migration = Migration.from_settings(settings)
+    _refuse_untouched(settings)
     with migration.reading() as conn:
         dropped = drop_staging(conn, migration.wanted_layout)
     print(f"{dropped} staging tables dropped", file=sys.stderr)
@@ -245,6 +253,35 @@ def _chosen(migration: Migration, tables: str | None) -> list[TargetTable] | Non
     if not names:
         raise UsageError("flag --tables: names no table; write --tables users,posts")
     return list(dict.fromkeys(migration.plan.find(name) for name in names))
+
+
+@contextmanager
+def _migrated(migration: Migration) -> Iterator[Connection]:
+    """Open a connection to a target that tables of the schema were migrated into.
+
+    Raises:
+        UsageError: none was, or other ones than the schema has.
+    """
+    from xata_pg_assets.postgres import ledger
+
+    _refuse_untouched(migration.settings)
+    with migration.reading() as conn:
+        layout = migration.wanted_layout
+        there = ledger.entries(conn, layout) if ledger.exists(conn, layout) else {}
+        if not there:
+            raise UsageError(_NOTHING)
+        if there.keys().isdisjoint(migration.plan.by_xata_name):
+            names = ", ".join(sorted(there)[:3])
+            raise UsageError(f"the tables in the target ({names}, …) are of another schema; name it with --schema")
+        yield conn
+
+
+def _refuse_untouched(settings: Settings) -> None:
+    """Make no embedded server only to find nothing in it."""
+    from xata_pg_assets.postgres.cluster import find_cluster
+
+    if settings.target is None and find_cluster(settings.home.expanduser().resolve()) is None:
+        raise UsageError(_NOTHING)
 
 
 def _run_and_report(

@@ -50,9 +50,10 @@ def as_environment(settings: Settings) -> dict[str, str]:
     variables: dict[str, str] = {}
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
-        if value is not None and value != field.get_default(call_default_factory=True):
+        if value is not None:  # a default too: it may be a flag that beat a variable
             variables[f"XATA_PG_{_name(name, field).upper()}"] = _text(value)
-    variables["XATA_PG_HOME"] = str(settings.home.resolve())
+    if settings.source is not None and "://" not in settings.source:
+        variables["XATA_PG_SOURCE"] = str(Path(settings.source).resolve())
     return variables
 
 
@@ -107,6 +108,4 @@ def _text(value: Any) -> str:
         return str(value.resolve())
     if isinstance(value, Mapping):
         return json.dumps(dict(value))
-    if isinstance(value, str) and "://" not in value and Path(value).exists():
-        return str(Path(value).resolve())  # the source folder
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -22,6 +23,7 @@ def main() -> None:
     is_debug = len(arguments) < len(sys.argv) - 1
     if not is_debug:
         warnings.simplefilter("ignore")  # of libraries, about their own future
+        logging.getLogger().addHandler(logging.NullHandler())  # their retries are told once, by the error they end in
     try:
         code = app(arguments, standalone_mode=False)
     except TyperException as error:
@@ -33,7 +35,7 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.NOT_FINISHED
-    except Exception as error:  # noqa: BLE001  # the last resort: a person gets one line, --debug the rest
+    except Exception as error:  # the last resort: a person gets one line, --debug the rest
         code = _fail(f"{type(error).__name__}: this should not happen; run again with --debug", is_debug=is_debug)
     sys.exit(int(code or 0))
 
@@ -41,5 +43,6 @@ def main() -> None:
 def _fail(message: str, code: ExitCode = ExitCode.NOT_FINISHED, *, is_debug: bool = False) -> ExitCode:
     if is_debug:
         traceback.print_exc()
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    if message:  # a bare `xata-pg` has shown its help
+        print(f"error: {' '.join(message.split())}", file=sys.stderr)
     return code

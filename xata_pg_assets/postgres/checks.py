@@ -187,7 +187,10 @@ class _Checker:
             "rejected_rows": line.rejected_rows,
             "duplicate_rows": line.duplicate_rows,
         }
-        law = f"{line.source_rows} rows in the export = {found} in the table + {line.rejected_rows} rejected + {line.duplicate_rows} copies"
+        law = (
+            f"{line.source_rows} rows in the export = {found} in the table"
+            f" + {line.rejected_rows} rejected + {line.duplicate_rows} copies"
+        )
         if not self.is_staged:
             held = found == line.target_rows
             text = f"no rows are staged; the table holds {found} of the {line.target_rows} rows it was loaded with"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -39,6 +39,8 @@ _SESSION = {
     "hash_mem_multiplier": "2",
     "maintenance_work_mem": "512MB",
 }
+
+_TRIES = 9
 
 # The server or the way to it, not the statement, is at fault: the same call may go through later.
 _TRANSIENT = (
@@ -85,7 +87,7 @@ def connect(url: str) -> Connection:
         conn = psycopg.connect(url, autocommit=True, prepare_threshold=None, application_name="xata_pg_assets")
     except psycopg.OperationalError as error:
         raise TransientError(f"target {describe_target(url)}: {_reason(error)}; is the server up?") from None
-    conn.execute("SET statement_timeout = 0")  # by itself, and first: the others may take longer than it allows
+    _lift_timeout(conn)
     names = [*_SESSION, *(["transaction_timeout"] if conn.info.server_version >= 170000 else [])]
     conn.execute(
         "SELECT pg_catalog.set_config(name, value, false)"
@@ -93,6 +95,15 @@ def connect(url: str) -> Connection:
         (names, [_SESSION.get(name, "0") for name in names]),
     )
     return conn
+
+
+def _lift_timeout(conn: Connection) -> None:
+    """Let statements take their time; by itself and first, for a role's timeout of a millisecond stops all else."""
+    for _ in range(_TRIES):
+        with suppress(pg.QueryCanceled):
+            conn.execute("SET statement_timeout = 0")
+            return
+    conn.execute("SET statement_timeout = 0")
 
 
 def server_facts(conn: Connection) -> ServerFacts:

@@ -65,7 +65,8 @@ class _Settler:
             return Settled()
         self.conn.execute(
             sql.SQL(
-                "CREATE UNLOGGED TABLE {} AS SELECT ctid AS place, row_number() OVER (ORDER BY ctid) - 1 AS ordinal FROM {}"
+                "CREATE UNLOGGED TABLE {} AS"
+                " SELECT ctid AS place, row_number() OVER (ORDER BY ctid) - 1 AS ordinal FROM {}"
             ).format(self.numbers, self.staging)
         )
         rejected = sum(self._reject(self._of_places(column, places)) for column, places in too_long.items())

@@ -73,9 +73,7 @@ def entry(conn: Connection, layout: Layout, table: TargetTable) -> Entry:
     """Return the table's line; an empty one where it has none yet."""
     with conn.cursor(row_factory=class_row(Entry)) as cur:
         cur.execute(
-            sql.SQL("SELECT * FROM {} WHERE xata_table = {}").format(
-                layout.work("loads"), sql.Literal(table.xata_name)
-            )
+            sql.SQL("SELECT * FROM {} WHERE xata_table = {}").format(layout.work("loads"), sql.Literal(table.xata_name))
         )
         return cur.fetchone() or Entry(table.xata_name, table.name, table.mapping)
 

@@ -184,11 +184,11 @@ class _Loader:
             self.conn.execute(statement)
         return Changes(inserted=self._insert(expected))
 
-    def _insert(self, expected: Expected, only: sql.Composable = sql.SQL("")) -> int:
+    def _insert(self, expected: Expected, only: sql.Composable | None = None) -> int:
         columns = comma(sql.Identifier(column.name) for column in self.table.columns)
         return self.conn.execute(
             sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}{}").format(
-                self.layout.target(self.table), columns, expected.values, expected.source, only
+                self.layout.target(self.table), columns, expected.values, expected.source, only or sql.SQL("")
             )
         ).rowcount
 

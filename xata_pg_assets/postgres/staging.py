@@ -79,8 +79,9 @@ def stage(
 ) -> ledger.Entry:
     """Land a file in the staging table, in one transaction with its rejected rows and its ledger line.
 
-    `open_reader(thorough)` opens the file, `fingerprint(sha256)` tells what the staged rows depend on. What only PostgreSQL can judge (JSON) it judges in the first
-    pass; when it refuses, a second, thorough pass finds every such cell.
+    `open_reader(thorough)` opens the file, `fingerprint(sha256)` tells what the staged rows depend on. What only
+    PostgreSQL can judge (JSON) it judges in the first pass; when it refuses, a second, thorough pass finds every
+    such cell.
 
     Raises:
         ExportError: the file cannot be read on.

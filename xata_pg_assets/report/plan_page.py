@@ -44,7 +44,8 @@ def describe_plan(migration: Migration) -> dict[str, Any]:
 
 def print_plan(console: Console, description: dict[str, Any]) -> None:
     """Print the page."""
-    console.print(f"from [bold]{escape(description['source'])}[/] to [bold]{escape(description['target'])}[/]")
+    source = description["source"] or "the schema alone, for no source is set,"
+    console.print(f"from [bold]{escape(source)}[/] to [bold]{escape(description['target'])}[/]")
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("", "Xata table", "table", "columns", "links to", "file"):
         grid.add_column(name)

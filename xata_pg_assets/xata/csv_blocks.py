@@ -15,7 +15,7 @@ from xata_pg_assets.xata.csv_scan import Mended, mend
 
 __all__ = ["BLOCK_SIZE", "MAX_RECORD", "Block", "Positions", "cut_blocks"]
 
-BLOCK_SIZE = 4 * 1024 * 1024
+BLOCK_SIZE = 2 * 1024 * 1024
 # A longer record is one whose quote is never closed
 MAX_RECORD = 64 * 1024 * 1024
 # Bytes first given to the careful road; twice as many each time it must soon be taken again

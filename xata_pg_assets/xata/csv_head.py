@@ -91,6 +91,8 @@ def _check(columns: tuple[str, ...], cells: tuple[str, ...], file: str) -> None:
     if "id" not in columns:
         raise ExportError(file, 1, "the header has no column id; export the table with its ids")
     for place, name in enumerate(columns):
+        if "\0" in name:
+            raise ExportError(file, 1, f"the name of column {place + 1} holds the byte 0; remove it")
         if not name:
             raise ExportError(file, 1, f"column {place + 1} of the header has no name; name or remove it")
         if columns.index(name) != place:

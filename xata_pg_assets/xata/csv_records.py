@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
@@ -17,22 +14,23 @@ from pyarrow import csv
 from xata_pg_assets.errors import ExportError
 from xata_pg_assets.xata.csv_blocks import Block, Positions
 from xata_pg_assets.xata.csv_head import BOM, Head
+from xata_pg_assets.xata.csv_lines import Lines, line_breaks
 from xata_pg_assets.xata.csv_scan import cells_of
 from xata_pg_assets.xata.encode import ends_copy
 from xata_pg_assets.xata.records import Fault, Reason, Records
-from xata_pg_assets.xata.rules import MAX_RAW, printable
+from xata_pg_assets.xata.rules import printable
 
 __all__ = ["read_block"]
 
 _BLANK = re.compile(rb"[\r\n]*\Z")
-_LF, _CR, _COMMA = ord("\n"), ord("\r"), ord(",")
+_LF, _CR = ord("\n"), ord("\r")
 # How a header line may begin in the middle of a file that was put together from several
 _REPEATED_ID = pa.array(["id", "\ufeffid", '\ufeff"id"'])
 
 
 def read_block(block: Block, head: Head, file: str) -> Records:
     """Read a block's records; what is ragged is a fault, a repeated header line is left out."""
-    lines = _Lines(block)
+    lines = Lines(block)
     faults: list[Fault] = []
     known: Mapping[str, Mapping[int, Reason]] = {}
     cells = _parsed(block.tidy, len(head.columns))
@@ -135,7 +133,7 @@ def _without(
     return {name: cells.take(pa.array(kept)) for name, cells in columns.items()}, dict(renumbered)
 
 
-def _without_ragged(lines: _Lines, head: Head) -> tuple[bytes, Positions, list[Fault]]:
+def _without_ragged(lines: Lines, head: Head) -> tuple[bytes, Positions, list[Fault]]:
     """Return the records without the ragged ones, which ones are left, and a fault for each of the others."""
     is_ragged = lines.widths != len(head.columns)
     ragged = np.flatnonzero(is_ragged).tolist()
@@ -146,7 +144,7 @@ def _without_ragged(lines: _Lines, head: Head) -> tuple[bytes, Positions, list[F
     return lines.tidy_without(ragged), np.flatnonzero(~is_ragged), faults
 
 
-def _leading_id(lines: _Lines, record: int, head: Head) -> str | None:
+def _leading_id(lines: Lines, record: int, head: Head) -> str | None:
     """Return the id of a ragged record: it can be told where no cell stands before it."""
     if head.columns[0] != "id":
         return None
@@ -166,7 +164,7 @@ def _is_uniform(block: Block, eol: bytes) -> bool:
     if eol == b"\n" and b"\r" not in data and not data.startswith(b"\n") and (np.diff(block.feeds) > 1).all():
         return True
     text = np.frombuffer(data, np.uint8)
-    breaks = _unquoted(np.flatnonzero((text == _LF) | (text == _CR)), block.quotes)
+    breaks = line_breaks(text, block.quotes)
     if not breaks.size:
         return True
     ends = breaks[:: len(eol)]
@@ -176,77 +174,3 @@ def _is_uniform(block: Block, eol: bytes) -> bool:
         return bool((text[breaks] == _LF).all())
     feeds = breaks[1::2]
     return bool((feeds == ends + 1).all() and (text[ends] == _CR).all() and (text[feeds] == _LF).all())
-
-
-def _unquoted(positions: Positions, quotes: Positions) -> Positions:
-    return positions[np.searchsorted(quotes, positions) % 2 == 0] if quotes.size else positions
-
-
-@dataclass(frozen=True, slots=True)
-class _Bounds:
-    """Where records start and end, line ends left out; blank lines are none."""
-
-    starts: Positions
-    ends: Positions
-
-
-@dataclass
-class _Lines:
-    """Where the records of a block stand; looked for only when somebody asks."""
-
-    block: Block
-    kept: npt.NDArray[np.int64] | None = None  # the records that are rows; None: all of them
-
-    def line_of(self, row: int) -> int:
-        """Return the line where a row's record starts."""
-        return self.line(self._record(row))
-
-    def raw_of(self, row: int) -> str:
-        """Return a row's record as it stands in the file."""
-        return self.raw(self._record(row))
-
-    def line(self, record: int) -> int:
-        start = self._given.starts[record]
-        return self.block.line + int(np.searchsorted(self.block.feeds, start))
-
-    def raw(self, record: int) -> str:
-        # of a long record no more bytes are decoded than may be needed
-        return printable(self.bytes_of(record)[: 4 * MAX_RAW].decode(errors="replace"))[:MAX_RAW]
-
-    def bytes_of(self, record: int) -> bytes:
-        return self.block.data[self._given.starts[record] : self._given.ends[record]]
-
-    @cached_property
-    def widths(self) -> Positions:
-        """How many cells each record has."""
-        tidy = self._tidy
-        commas = np.flatnonzero(np.frombuffer(self.block.tidy, np.uint8) == _COMMA)
-        commas = _unquoted(commas, self.block.quotes)
-        return np.searchsorted(commas, tidy.ends) - np.searchsorted(commas, tidy.starts) + 1
-
-    def tidy_without(self, records: list[int]) -> bytes:
-        """Leave records out of the tidy block; blank lines stay in their places."""
-        pieces, kept = list[bytes](), 0
-        for record in records:
-            pieces.append(self.block.tidy[kept : self._tidy.starts[record]])
-            kept = int(self._tidy.ends[record])
-        return b"".join([*pieces, self.block.tidy[kept:]])
-
-    def _record(self, row: int) -> int:
-        return row if self.kept is None else int(self.kept[row])
-
-    @cached_property
-    def _tidy(self) -> _Bounds:
-        """Tell records apart: a line feed after a carriage return ends nothing but a blank line."""
-        text = np.frombuffer(self.block.tidy, np.uint8)
-        breaks = _unquoted(np.flatnonzero((text == _LF) | (text == _CR)), self.block.quotes)
-        starts = np.concatenate(([0], breaks + 1))
-        ends = np.concatenate((breaks, [len(text)]))
-        return _Bounds(starts[starts < ends], ends[starts < ends])
-
-    @cached_property
-    def _given(self) -> _Bounds:
-        mended = self.block.mended
-        if mended is None:
-            return self._tidy
-        return _Bounds(np.array(mended.starts, np.int64), np.array(mended.ends, np.int64))

@@ -25,7 +25,7 @@ def ends_copy(data: bytes) -> bool:
     >>> ends_copy(b'"a\n\\.\nb",c'), ends_copy(b'\\.,c'), ends_copy(b'a\\.b')
     (True, True, False)
     """
-    return b"\\" in data and _END_OF_COPY.search(data) is not None
+    return b"\\" in data and b"\\." in data and _END_OF_COPY.search(data) is not None
 
 
 def encode(

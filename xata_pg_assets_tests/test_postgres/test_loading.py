@@ -69,7 +69,11 @@ def test_three_runs_more_change_no_row(new_export: NewExport, database: Database
     export.rows("a", "id,u,f,j,b", [["x", "1", "-0.0", '{"a": 1.00}', "q"], ["y", None, "0.1", "null", "gone"]])
     export.rows("b", "id,v,m,a", [["q", "[-0.0, 1e-7]", '["", "a,b"]', "x"], ["r", None, "[]", None]])
     export.migrate()
-    before = _image(database, "a", "b", )
+    before = _image(
+        database,
+        "a",
+        "b",
+    )
     keys = _foreign_keys(database)
     for _ in range(3):
         assert set(export.migrate(max_dangling_links=1).changes.values()) == {(0, 0, 0)}
@@ -100,7 +104,8 @@ def test_a_newer_export_changes_only_what_differs(new_export: NewExport, databas
 @pytest.mark.parametrize("not_null", [False, True])
 def test_unique_values_wander_between_rows(new_export: NewExport, database: Database, not_null: bool):
     export = new_export(
-        table("a", column("u", unique=True, not_null=not_null), column("w", "int", unique=True)), table("b", link("a", "a"))
+        table("a", column("u", unique=True, not_null=not_null), column("w", "int", unique=True)),
+        table("b", link("a", "a")),
     )
     export.rows("a", "id,u,w", [["x", "1", "1"], ["y", "2", "2"], ["z", "3", "3"]])
     export.rows("b", "id,a", [["q", "x"]])
@@ -132,7 +137,10 @@ def test_rows_with_children_are_deleted_under_every_rule(new_export: NewExport, 
 
 def test_required_links_under_restrict_over_three_generations(new_export: NewExport, database: Database):
     export = new_export(
-        table("a"), table("b", link("a", "a", not_null=True)), table("c", link("b", "b", not_null=True)), on_delete="restrict"
+        table("a"),
+        table("b", link("a", "a", not_null=True)),
+        table("c", link("b", "b", not_null=True)),
+        on_delete="restrict",
     )
     export.rows("a", "id", [["x"], ["y"]])
     export.rows("b", "id,a", [["p", "x"], ["q", "y"]])
@@ -186,7 +194,12 @@ def test_keys_dropped_by_hand_come_back(new_export: NewExport, database: Databas
         database.query(f"ALTER TABLE b DROP CONSTRAINT {name}")
     database.query("DROP INDEX b_a_id_idx")
     assert export.migrate().red == {}
-    assert database.value("SELECT count(*) FROM pg_constraint WHERE conrelid = 'b'::regclass AND contype IN ('p', 'u', 'f')") == 3
+    assert (
+        database.value(
+            "SELECT count(*) FROM pg_constraint WHERE conrelid = 'b'::regclass AND contype IN ('p', 'u', 'f')"
+        )
+        == 3
+    )
 
 
 def test_a_row_of_a_parent_deleted_by_hand_comes_back(new_export: NewExport, database: Database):
@@ -228,7 +241,7 @@ def test_a_lost_file_keeps_the_rows(new_export: NewExport, database: Database):
     assert export.migrate().changes == {"a": (0, 0, 0)}
 
 
-def test_a_file_lost_before_the_first_load_leaves_no_counts(new_export: NewExport, database: Database):
+def test_a_file_lost_before_the_first_load_leaves_no_counts(new_export: NewExport):
     export = new_export(table("a", column("n", "int")))
     export.rows("a", "id,n", [["x", "1"], ["x", "1"], ["y", "one"]])
     migration = export.migration()
@@ -257,7 +270,7 @@ def test_emptied_staging_deletes_nothing(new_export: NewExport, database: Databa
     export.migrate()
     before = _image(database, "a", "b")
     for step in ("load", "check", "stage"):
-        database.query('TRUNCATE xata_staging.a, xata_staging.b')
+        database.query("TRUNCATE xata_staging.a, xata_staging.b")
         migration = export.migration()
         for target in migration.plan.tables:
             getattr(migration, step)(target)

@@ -9,7 +9,7 @@ from xata_pg_assets.xata.records import Batch
 Cell = str | None
 
 
-class NeverClosed(Exception):
+class OpenQuoteError(Exception):
     """A quote is never closed; `line` is where its record starts."""
 
     def __init__(self, line: int) -> None:
@@ -51,7 +51,7 @@ def _cell(text: str, position: int, line: int) -> tuple[Cell, int]:
         position += 1
         while True:
             if position >= len(text):
-                raise NeverClosed(line)
+                raise OpenQuoteError(line)
             if text[position] == '"':
                 if text[position + 1 : position + 2] != '"':
                     break

@@ -19,7 +19,7 @@ from xata_pg_assets.xata import csv_blocks
 from xata_pg_assets.xata.console_csv import ConsoleCsv
 from xata_pg_assets.xata.records import Fault, ReadOptions, Reason
 from xata_pg_assets.xata.schema import XataColumn, XataTable, XataType
-from xata_pg_assets_tests.test_xata.csv_oracle import Cell, NeverClosed, Record, parse_csv, rows_of
+from xata_pg_assets_tests.test_xata.csv_oracle import Cell, OpenQuoteError, Record, parse_csv, rows_of
 
 TEXTS = XataTable("t", (XataColumn("x", XataType.TEXT), XataColumn("y", XataType.TEXT)))
 MIXED = XataTable(
@@ -93,7 +93,24 @@ def write(tmp_path: Path):
 # --- whatever stands in the file ---------------------------------------------------------------------
 
 pieces = st.sampled_from(
-    [*'a,"\n\r', '""', '","', "\r\n", ',"', '",', '"\n', "\\.", "\n\\.\n", "é", "😀", "\ufeff", "id", "id,x,y\n", " ", "b,c"]
+    [
+        *'a,"\n\r',
+        '""',
+        '","',
+        "\r\n",
+        ',"',
+        '",',
+        '"\n',
+        "\\.",
+        "\n\\.\n",
+        "é",
+        "😀",
+        "\ufeff",
+        "id",
+        "id,x,y\n",
+        " ",
+        "b,c",
+    ]
 )
 
 
@@ -109,10 +126,10 @@ def test_any_text_is_read_as_python_reads_it(tmp_path_factory, text, eol, block_
     path.write_bytes(f"id,x,y{eol}{text}".encode())
     try:
         header, *records = parse_csv(f"id,x,y{eol}{text}")
-    except NeverClosed as open_quote:
+    except OpenQuoteError as open_quote:
         with pytest.raises(ExportError) as error:
             Reading(path, block_size=block_size)
-        assert error.value.line == open_quote.line
+        assert str(error.value).startswith(f"any.csv:{open_quote.line}: a quote is opened")  # noqa: PT017
         return
     _agrees_with_python(f"id,x,y{eol}{text}", [header, *records])
     reading = Reading(path, block_size=block_size)
@@ -225,6 +242,12 @@ def test_text_format_is_final(write):
     assert [row[:3] for row in reading.rows] == [["a", "", None], ["b", "\n\\.\n", "1"]]
 
 
+def test_a_table_with_no_column_but_the_id(write):
+    reading = Reading(write('\n"id"\na\n\n\\.\n""\n5"\nb,\n"c\n\n"\n'), XataTable("t"))
+    assert reading.rows == [["a"], ["\\."], ['5"'], ["c\n\n"]]
+    assert reading.told == [(6, None, "id", Reason.MISSING_ID), (8, "b", None, Reason.RAGGED)]
+
+
 # --- the header --------------------------------------------------------------------------------------
 
 
@@ -247,6 +270,7 @@ def test_columns_are_found_by_name(write):
         ("id,xata.version,xata_version\n", "t.csv:1: the header names column xata.version twice, once as xata_version"),
         ("id,,x\n", "t.csv:1: column 2 of the header has no name"),
         ('id,"x\n', "t.csv:1: the header does not end"),
+        ("id,a\0b\n", "t.csv:1: the name of column 2 holds the byte 0"),
         (b"id,caf\xe9\n", "t.csv:1: the header is not UTF-8"),
         ("id,x\n".encode("utf-16"), "t.csv:1: the file is UTF-16"),
     ],
@@ -413,7 +437,7 @@ def test_random_bytes_never_break_the_reader(tmp_path_factory, noise, block_size
     try:
         Reading(path, MIXED, block_size)
     except ExportError as error:
-        assert str(error).startswith(path.name)
+        assert str(error).startswith(path.name)  # noqa: PT017
 
 
 # --- threads -----------------------------------------------------------------------------------------
