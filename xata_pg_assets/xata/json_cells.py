@@ -6,7 +6,7 @@ What a column plainly holds is told by a vectorised test; only other cells are l
 from __future__ import annotations
 
 import re
-from collections.abc import Buffer, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -56,25 +56,23 @@ class Cells:
 
 def kind_of(name: str, column: XataColumn | None, strings: JsonStrings) -> Kind:
     """Return how a column is taken from JSON; `strings` says what a string in a json column means."""
-    if name == "id":
-        return Kind(_is_plain_string, True, _id_cell)
     if column is None:
-        return Kind(_is_plain_string, True, _text_cell if name.startswith("xata.") else _any_cell)
+        return _OTHER_KINDS.get(name, Kind(_is_plain_string, True, _any_cell))
     match column.type:
         case XataType.STRING | XataType.TEXT | XataType.EMAIL:
             return Kind(_is_plain_string, True, _text_cell)
         case XataType.LINK:
             return Kind(_is_plain_string, True, _link_cell)
         case XataType.DATETIME:
-            return Kind(_is_plain_string, True, _scalar_cell)
+            return _DATETIME
         case XataType.JSON:
             return Kind(_is_no_string, False, _JSON_CELLS[strings])
         case XataType.INT:
-            return Kind(_starts(r"^-?[0-9]+$"), False, _int_cell)
+            return _INT
     return Kind(_starts(r"^[-0-9tf\[{]"), False, _scalar_cell)
 
 
-def cells_of(raws: Sequence[Buffer | None], kind: Kind) -> Cells:
+def cells_of(raws: Sequence[bytes | None], kind: Kind) -> Cells:
     """Turn a column's JSON texts into cells; JSON's null is NULL."""
     texts, known = _texts(raws)
     texts = pc.if_else(pc.equal(texts, "null"), pa.scalar(None, pa.string()), texts)
@@ -97,7 +95,7 @@ def cells_of(raws: Sequence[Buffer | None], kind: Kind) -> Cells:
     return Cells(pc.replace_with_mask(values, pa.array(mask), pa.array(patches, pa.string())), known)
 
 
-def shown(raw: Buffer | None) -> str | None:
+def shown(raw: bytes | None) -> str | None:
     """Return a cell as a person is told it: a string says what it says, all else is compact JSON."""
     if raw is None:
         return None
@@ -106,7 +104,7 @@ def shown(raw: Buffer | None) -> str | None:
     return printable(compact(text) if value is None else value)
 
 
-def _texts(raws: Sequence[Buffer | None]) -> tuple[Any, dict[int, Reason]]:
+def _texts(raws: Sequence[bytes | None]) -> tuple[Any, dict[int, Reason]]:
     try:
         return pa.array([None if raw is None else str(raw, "utf-8") for raw in raws], pa.string()), {}
     except UnicodeDecodeError:
@@ -238,4 +236,14 @@ _JSON_CELLS: dict[JsonStrings, Callable[[str], Cell]] = {
     "auto": _auto_cell,
     "encoded": _encoded_cell,
     "plain": _plain_cell,
+}
+
+_INT = Kind(_starts(r"^-?[0-9]+$"), False, _int_cell)
+_DATETIME = Kind(_is_plain_string, True, _scalar_cell)
+# Columns that no schema lists
+_OTHER_KINDS = {
+    "id": Kind(_is_plain_string, True, _id_cell),
+    "xata.version": _INT,
+    "xata.createdAt": _DATETIME,
+    "xata.updatedAt": _DATETIME,
 }

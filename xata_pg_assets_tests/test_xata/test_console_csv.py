@@ -114,7 +114,7 @@ pieces = st.sampled_from(
 )
 
 
-@fuzzed(1500)
+@fuzzed(800)
 @given(st.lists(pieces, max_size=40).map("".join), st.sampled_from(["\n", "\r\n", "\r"]), st.integers(1, 60))
 @example('a,"b\n\\.\nc",d\n', "\n", 100)
 @example("a,b\rc,d\n", "\n", 100)

@@ -1,0 +1,163 @@
+"""Dagit as `xata-pg ui` starts it: the graph, a run, a check alone, and an end without orphans."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from xata_pg_assets.xata.demo import write_demo
+from xata_pg_assets_tests.fix_server import Database, Server
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+SELECTOR = {"repositoryName": "__repository__", "repositoryLocationName": "xata_pg_assets.definitions"}
+
+GRAPH = """{ assetNodes { assetKey { path } groupName isExecutable
+  assetChecksOrError { ... on AssetChecks { checks { name canExecuteIndividually } } } } }"""
+LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status
+  assetCheckEvaluations { checkName success } assetMaterializations { assetKey { path } } } } }"""
+
+
+@dataclass(frozen=True)
+class Dagit:
+    """A running Dagit, and the database it migrates to."""
+
+    process: subprocess.Popen[str]
+    url: str
+    database: Database
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answer = json.load(response)
+        assert "errors" not in answer, answer
+        return dict(answer["data"])
+
+    def run(self, **selection: Any) -> dict[str, Any]:
+        """Launch a run and wait for its end."""
+        selector = {**SELECTOR, "pipelineName": "__ASSET_JOB", **selection}
+        launched = self.ask(LAUNCH, params={"selector": selector, "mode": "default", "runConfigData": {}})["launchRun"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            run: dict[str, Any] = self.ask(RUN, id=launched["run"]["runId"])["runOrError"]
+            if run["status"] in ("SUCCESS", "FAILURE", "CANCELED"):
+                return run
+            time.sleep(0.3)
+        raise TimeoutError(run)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def environment(folder: Path, database: Database) -> dict[str, str]:
+    return {
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(folder),
+        "XATA_PG_HOME": str(folder / "home"),
+        "XATA_PG_TARGET": database.url,
+    }
+
+
+def take_default_signals() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="module")
+def dagit(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dagit]:
+    folder, database, port = tmp_path_factory.mktemp("dagit"), server.new_database(), free_port()
+    write_demo(folder / "export")
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [BIN / "xata-pg", "ui", "--source", "export", "--port", str(port)],
+            cwd=folder,
+            env=environment(folder, database),
+            stdout=log,
+            stderr=log,
+            text=True,
+            preexec_fn=take_default_signals,  # noqa: PLW1509  # one thread here
+            start_new_session=True,
+        )
+    dagit = Dagit(process, f"http://127.0.0.1:{port}", database)
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            try:
+                if dagit.ask("{ assetNodes { id } }")["assetNodes"]:
+                    break
+            except OSError:
+                pass
+            time.sleep(0.3)
+        yield dagit
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def test_the_graph_and_its_checks(dagit: Dagit):
+    nodes = dagit.ask(GRAPH)["assetNodes"]
+    assert len(nodes) == 82
+    assert [node["assetKey"]["path"] for node in nodes if not node["isExecutable"]] == [["xata_export"]]
+    checks = [check for node in nodes for check in node["assetChecksOrError"].get("checks", [])]
+    assert len(checks) == 189
+    assert {check["canExecuteIndividually"] for check in checks} == {"CAN_EXECUTE"}
+
+
+def test_one_table_then_one_check_of_it(dagit: Dagit):
+    paths = [[stage, "topics"] for stage in ("xata", "id_mapping", "postgres")]
+    run = dagit.run(assetSelection=[{"path": path} for path in paths])
+    assert run["status"] == "SUCCESS"
+    assert sorted(each["assetKey"]["path"] for each in run["assetMaterializations"]) == sorted(paths)
+    assert [check["success"] for check in run["assetCheckEvaluations"]] == [True] * 7
+    assert dagit.database.value("SELECT count(*) FROM topics") == 40
+    check = {"assetKey": {"path": ["postgres", "topics"]}, "name": "values_equal"}
+    run = dagit.run(assetSelection=[], assetCheckSelection=[check])
+    assert (run["status"], run["assetMaterializations"]) == ("SUCCESS", [])
+    assert run["assetCheckEvaluations"] == [{"checkName": "values_equal", "success": True}]
+
+
+def test_ctrl_c_ends_all_that_it_started(dagit: Dagit):
+    """The last one: as a terminal does, the signal goes to the whole group."""
+    children = psutil.Process(dagit.process.pid).children(recursive=True)
+    assert len(children) >= 2
+    os.killpg(dagit.process.pid, signal.SIGINT)
+    dagit.process.wait(30)
+    _, alive = psutil.wait_procs(children, 15)
+    assert [process.cmdline() for process in alive] == []
+    with pytest.raises(OSError, match="refused"):
+        dagit.ask("{ version }")
+
+
+def test_the_workspace_of_the_project_loads(tmp_path: Path, server: Server):
+    done = subprocess.run(
+        [BIN / "dagster", "definitions", "validate", "-w", "workspace.yaml"],
+        cwd=ROOT,
+        env={**environment(tmp_path, server.new_database()), "DAGSTER_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path).glob("home/*")) == []
