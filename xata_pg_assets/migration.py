@@ -6,6 +6,7 @@ Dagster's assets, the command line and the tests all work through this class; it
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -121,9 +122,9 @@ class Migration:
             line = ledger.entry(conn, layout, table)
             if file is None:
                 return self._stage_nothing(conn, table, line)
-            if line.fingerprint and staging.is_intact(conn, layout, table, line):
-                if line.fingerprint == self._fingerprint(table, sha256_of(file.path)):
-                    return line
+            is_intact = line.fingerprint is not None and staging.is_intact(conn, layout, table, line)
+            if is_intact and line.fingerprint == self._fingerprint(table, sha256_of(file.path)):
+                return line
             return self._stage_file(conn, table, file)
 
     def _stage_file(self, conn: Connection, table: TargetTable, file: TableFile) -> ledger.Entry:
@@ -132,6 +133,7 @@ class Migration:
             self.layout,
             table,
             lambda thorough: self._open(file, thorough=thorough),
+            source=self.source_name,
             fingerprint=lambda sha256: self._fingerprint(table, sha256),
             recover_created_at=self.settings.recover_created_at,
             progress=lambda rows, size: self.observer.advance(table, rows, size),
@@ -150,14 +152,14 @@ class Migration:
     def map_ids(self, table: TargetTable) -> ledger.Entry:
         """Give the staged rows their new ids."""
         with self.session(table, "mapping") as conn:
-            id_mapping.map_ids(conn, self.layout, table)
+            id_mapping.map_ids(conn, self.layout, table, lambda: self._read_again(table))
             return ledger.entry(conn, self.layout, table)
 
     def load(self, table: TargetTable) -> ledger.Entry:
         """Bring the target table to what is staged."""
         with self.session(table, "loading") as conn:
             self._restage_lost(conn, table)
-            return loading.load(conn, self.layout, self.plan, table, self.settings.dangling_links)
+            return loading.load(conn, self.layout, self.plan, table, self.settings.dangling_links, self._read_again)
 
     def check(self, table: TargetTable, names: Collection[str] = tuple(checks.CHECKS)) -> list[checks.CheckResult]:
         """Run checks of a loaded table."""
@@ -247,6 +249,15 @@ class Migration:
 
     def _open(self, file: TableFile, *, thorough: bool) -> TableReader:
         return open_table(file, ReadOptions(self.settings.empty_text, self.settings.json_strings, thorough))
+
+    def _read_again(self, table: TargetTable) -> TableReader | None:
+        """Read a table's file through, so that rows can be looked up in it; None where it is gone."""
+        file = self.files.found.get(table.xata_name) if self.settings.source else None
+        if file is None:
+            return None
+        reader = self._open(file, thorough=True)
+        deque(reader.batches(), maxlen=0)
+        return reader
 
     def _fingerprint(self, table: TargetTable, sha256: str) -> str:
         """Return a digest of all that decides what lies in staging: file, columns, settings."""

@@ -15,17 +15,18 @@ from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.naming import NameSpace, snake_case
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["CHECK_JOB", "MIGRATE_JOB", "build_definitions"]
+__all__ = ["CHECK_JOB", "LOAD", "MIGRATE_JOB", "build_definitions"]
 
 MIGRATE_JOB = "migrate"
 CHECK_JOB = "check"
+LOAD = "postgres__"  # begins the name of the step that makes a table
 
 
 def build_definitions(migration: Migration) -> dg.Definitions:
     """Build the graph of a migration's plan; nothing is read or connected to."""
     settings = migration.settings
     layout = Layout(settings.target_schema, settings.work_schema, settings.staging_schema)
-    translator = XataTranslator(migration.plan, layout)
+    translator = XataTranslator(migration.plan, layout, rejects_dangling=settings.dangling_links == "reject")
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = [translator.get_export_spec()]
     checks: list[dg.AssetChecksDefinition] = []
     names = NameSpace()
@@ -34,7 +35,7 @@ def build_definitions(migration: Migration) -> dg.Definitions:
         name = names.take(snake_case(table.name))
         assets.append(make_xata_asset(translator, table, f"xata__{name}"))
         assets.append(make_mapping_asset(translator, table, f"id_mapping__{name}"))
-        assets.append(make_postgres_asset(translator, table, f"postgres__{name}"))
+        assets.append(make_postgres_asset(translator, table, f"{LOAD}{name}"))
         checks.append(make_postgres_checks(table, f"checks__{name}"))
     return dg.Definitions(
         assets=assets,

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import dagster as dg
 
-from xata_pg_assets.assets.graph import CHECK_JOB, MIGRATE_JOB, build_definitions
+from xata_pg_assets.assets.graph import CHECK_JOB, LOAD, MIGRATE_JOB, build_definitions
 from xata_pg_assets.assets.instance import kept_open, open_instance
 from xata_pg_assets.assets.specs import keys, postgres_key
 from xata_pg_assets.migration import Migration
@@ -21,7 +21,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended: one line for each step that failed, and the steps that were left out for it."""
+    """How a run ended: one line for each step that failed, and the tables that were left out for it."""
 
     run_id: str
     errors: tuple[str, ...]
@@ -29,8 +29,8 @@ class RunResult:
 
     @property
     def lines(self) -> list[str]:
-        """What went wrong, a line each; the steps left out are named after what stopped them."""
-        waiting = [f"{step}: left out, for what it depends on failed" for step in self.skipped]
+        """What went wrong, a line each; the tables left out are named after what stopped them."""
+        waiting = [f"table {table}: left out, for what it depends on failed" for table in self.skipped]
         return [*self.errors, *waiting]
 
 
@@ -56,15 +56,17 @@ def _run(migration: Migration, job: str, selection: dg.AssetSelection) -> RunRes
         executor=definitions.executor,
     )
     run_id = str(uuid4())
+    job_def = chosen.resolve_job_def(job)
     with open_instance(migration.settings) as instance, kept_open(migration.settings, instance, run_id):
-        result = chosen.resolve_job_def(job).execute_in_process(
-            instance=instance, run_id=run_id, raise_on_error=False, run_config=_QUIET
-        )
+        result = job_def.execute_in_process(instance=instance, run_id=run_id, raise_on_error=False, run_config=_QUIET)
     events = result.all_events
+    # Dagster has no event for a step that it leaves out because another failed
+    begun = {event.step_key for event in events if event.is_step_start}
+    left_out = {step for step in job_def.graph.node_dict if step not in begun}
     return RunResult(
         run_id=result.run_id,
         errors=tuple(_message(event) for event in events if event.is_step_failure and not _is_red_check(event)),
-        skipped=tuple(event.step_key or "" for event in events if event.is_step_skipped),
+        skipped=tuple(sorted(step.removeprefix(LOAD) for step in left_out if step.startswith(LOAD))),
     )
 
 

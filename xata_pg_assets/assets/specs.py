@@ -36,9 +36,10 @@ def postgres_key(table: TargetTable) -> dg.AssetKey:
 class XataTranslator:
     """Turns the tables of a plan into asset specs; override a method to change how assets look in Dagit."""
 
-    def __init__(self, plan: Plan, layout: Layout) -> None:
+    def __init__(self, plan: Plan, layout: Layout, *, rejects_dangling: bool = False) -> None:
         self.plan = plan
         self.layout = layout
+        self.rejects_dangling = rejects_dangling
 
     def get_export_spec(self) -> dg.AssetSpec:
         """The export itself, which nothing here makes."""
@@ -97,6 +98,10 @@ class XataTranslator:
         parents = [self.plan.by_xata_name[name] for name in table.parents]
         deps = [xata_key(table), mapping_key(table), *(mapping_key(parent) for parent in parents)]
         deps += [postgres_key(parent) for parent in self.plan.upstream(table)]
+        if self.rejects_dangling or any(column.not_null for column in table.links):
+            # Which rows of a cycle are rejected is decided for all its tables at once
+            for other in self.plan.cycle_of(table):
+                deps += [mapping_key(other), *(postgres_key(parent) for parent in self.plan.upstream(other))]
         return dg.AssetSpec(
             postgres_key(table),
             deps=list(dict.fromkeys(deps)),

@@ -41,6 +41,8 @@ METADATA: Mapping[str, tuple[str, XataType, ColumnType]] = {
     "xata.updatedAt": ("xata_updatedat", XataType.DATETIME, TIMESTAMPTZ),
 }
 OLD_ID = "xata_id"
+# The staging column that counts the rows from 0 in the order of their file
+ORDINAL = "xata.ordinal"
 RESERVED = ("id", *(name for name, _, _ in METADATA.values()), OLD_ID, *SYSTEM_COLUMNS)
 
 
@@ -177,6 +179,10 @@ class Plan:
             self.by_xata_name[name] for name in table.parents if name not in table.cycle and name != table.xata_name
         ]
 
+    def cycle_of(self, table: TargetTable) -> list[TargetTable]:
+        """Return the other tables of its cycle."""
+        return [other for other in self.tables if other.xata_name in table.cycle and other is not table]
+
     def referrers(self, table: TargetTable) -> list[tuple[TargetTable, TargetColumn]]:
         """Return the links that point to the table, its own among them."""
         return [
@@ -245,7 +251,7 @@ class _TableMaker:
     def make(self, table: XataTable, name: str, staging: str, cycle: frozenset[str]) -> TargetTable:
         names = NameSpace(RESERVED)
         # The old id lands as `id`; no other column of the export can have that name
-        landing = NameSpace(("id", *METADATA, *SYSTEM_COLUMNS))
+        landing = NameSpace(("id", *METADATA, ORDINAL, *SYSTEM_COLUMNS))
         columns = [TargetColumn("id", "id", Role.ID, XataType.STRING, BIGINT, "id", TEXT)]
         columns += [self._own(table, name, column, names, landing) for column in table.columns]
         if self.options.metadata_columns:

@@ -18,11 +18,11 @@ from psycopg.rows import dict_row
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
 from xata_pg_assets.postgres import keys, ledger
 from xata_pg_assets.postgres import sql as statements
-from xata_pg_assets.postgres.catalog import exists
+from xata_pg_assets.postgres.catalog import count_rows, exists
 from xata_pg_assets.postgres.connection import Connection
-from xata_pg_assets.postgres.expected import Expected, comma, image
+from xata_pg_assets.postgres.expected import Expected, comma, differ, expected_rows
 from xata_pg_assets.postgres.layout import Layout
-from xata_pg_assets.postgres.loading import expected_rows, next_id, sequence_floor
+from xata_pg_assets.postgres.loading import next_id, sequence_floor
 
 __all__ = ["BLOCKING", "CHECKS", "Budgets", "CheckResult", "run_checks"]
 
@@ -144,14 +144,12 @@ class _Checker:
     @cached_property
     def evidence(self) -> Mapping[str, int]:
         """Count in one pass what the checks ask about."""
-        values = [self.expected.value(column) for column in self.compared]
-        stored = [sql.Identifier("t", column.name) for column in self.compared]
         parts: dict[str, sql.Composable] = {
             "staged": sql.SQL("count(*)"),
             "mapped": sql.SQL("count(m.new_id)"),
             "found": sql.SQL("count(t.id)"),
-            "differing": sql.SQL("count(*) FILTER (WHERE t.id IS NOT NULL AND {} OPERATOR(pg_catalog.*<>) {})").format(
-                image(values), image(stored)
+            "differing": sql.SQL("count(*) FILTER (WHERE t.id IS NOT NULL AND {})").format(
+                differ(self.expected.compared(column) for column in self.compared)
             ),
         }
         for number, column in enumerate(self.table.links):
@@ -174,13 +172,9 @@ class _Checker:
 
     def _row_count(self) -> CheckResult:
         line = self.line
-        in_target = self._count(
-            sql.SQL("SELECT count(*) FROM {} AS t JOIN {} AS m ON m.new_id = t.id").format(
-                self.target, self.layout.mapping(self.table)
-            )
-        )
-        found = self.evidence["found"] if self.is_staged else in_target
-        extra = in_target - found
+        found = self.evidence["found"] if self.is_staged else self._mapped_rows()
+        # As many rows as were found are no others; else some are extra, or the user's own
+        extra = self._mapped_rows() - found if count_rows(self.conn, self.target) != found else 0
         facts = {
             "source_rows": line.source_rows,
             "target_rows": found,
@@ -207,11 +201,11 @@ class _Checker:
         return CheckResult("row_count", True, law, self._rejected() if line.rejected_rows else (), facts)
 
     def _id_mapping_one_to_one(self) -> CheckResult:
-        mapping = self.layout.mapping(self.table)
-        row = self.conn.execute(
-            sql.SQL("SELECT count(*), count(DISTINCT old_id), count(DISTINCT new_id) FROM {}").format(mapping)
-        ).fetchone()
-        lines, old_ids, new_ids = row or (0, 0, 0)
+        lines = count_rows(self.conn, self.layout.mapping(self.table))
+        if keys.is_mapping_keyed(self.conn, self.layout, self.table):
+            old_ids = new_ids = lines  # its unique indexes hold no value twice
+        else:
+            old_ids, new_ids = (self._distinct_in_mapping(column) for column in ("old_id", "new_id"))
         unmapped = self.evidence["staged"] - self.evidence["mapped"] if self.is_staged else 0
         passed = lines == old_ids == new_ids and unmapped == 0
         text = f"{lines} lines, {old_ids} old ids, {new_ids} new ids"
@@ -296,7 +290,7 @@ class _Checker:
         on_the_way = keys.waiting(self.conn, self.expected) if self.is_staged else frozenset()
         missing = keys.missing(self.conn, self.layout, self.plan, self.table)
         lacking = [str(key) for key, _ in missing if key not in on_the_way]
-        lacking += self._lacking_column_facts()
+        lacking += [what for what, _ in keys.lacking_in_columns(self.conn, self.layout, self.table)]
         waiting = [
             key.references
             for key, _ in keys.wanted(self.layout, self.plan, self.table)
@@ -327,33 +321,14 @@ class _Checker:
             if key.references == self.table.name
         ]
 
-    def _lacking_column_facts(self) -> list[str]:
-        rows = self.conn.execute(
-            statements.get("column_facts"), {"schema": self.layout.target_schema, "table": self.table.name}
-        ).fetchall()
-        there = {name: (is_not_null, default, is_identity) for name, is_not_null, default, is_identity in rows}
-        lacking: list[str] = []
-        for column in self.table.columns:
-            is_not_null, default, is_identity = there.get(column.name, (False, None, False))
-            if column.name not in there:
-                lacking.append(f"column {column.name}")
-            if column.not_null and not is_not_null:
-                lacking.append(f"NOT NULL on {column.name}")
-            if column.default and default is None:
-                lacking.append(f"the default of {column.name}")
-            if column.role is Role.ID and not is_identity:
-                lacking.append("the identity of id")
-        return lacking
-
     def _wrong_cells(self, columns: list[TargetColumn]) -> tuple[dict[str, Any], ...]:
         """Name the cells that differ: row by old id, column, what the export has, what the target has."""
         cells = comma(
-            sql.SQL("({}, {}::text, {}::text, {} OPERATOR(pg_catalog.*<>) {})").format(
+            sql.SQL("({}, {}::text, {}::text, {})").format(
                 sql.Literal(column.name),
                 self.expected.value(column),
                 sql.Identifier("t", column.name),
-                image([self.expected.value(column)]),
-                image([sql.Identifier("t", column.name)]),
+                differ([self.expected.compared(column)]),
             )
             for column in columns
         )
@@ -388,6 +363,19 @@ class _Checker:
             sql.SQL("SELECT old_id, xata_column, missing_id FROM {} WHERE xata_table = {} ORDER BY old_id").format(
                 self.layout.work("dangling_links"), sql.Literal(self.table.xata_name)
             )
+        )
+
+    def _mapped_rows(self) -> int:
+        """Count the rows of the export in the target; the user's own are none of them."""
+        return self._count(
+            sql.SQL("SELECT count(*) FROM {} AS t JOIN {} AS m ON m.new_id = t.id").format(
+                self.target, self.layout.mapping(self.table)
+            )
+        )
+
+    def _distinct_in_mapping(self, column: str) -> int:
+        return self._count(
+            sql.SQL("SELECT count(DISTINCT {}) FROM {}").format(sql.Identifier(column), self.layout.mapping(self.table))
         )
 
     def _total(self, fact: str) -> int:

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
+from xata_pg_assets.postgres import ledger
+from xata_pg_assets.postgres.catalog import exists
+from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
-from xata_pg_assets.postgres.ledger import Entry
 from xata_pg_assets.xata.schema import XataType
 
-__all__ = ["Expected", "comma", "converted", "image"]
+__all__ = ["Expected", "comma", "converted", "differ", "expected_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Expected:
     layout: Layout
     plan: Plan
     table: TargetTable
-    lines: Mapping[str, Entry]
+    lines: Mapping[str, ledger.Entry]
     loaded: frozenset[str]
     is_exact: bool = False
 
@@ -89,8 +91,32 @@ class Expected:
             mapping, present, key
         )
 
+    def compared(self, column: TargetColumn) -> tuple[sql.Composable, sql.Composable]:
+        """Return what the column should hold and what `t` holds, as two expressions of one type.
+
+        A list is compared as JSON, the form in which it is staged: converting each into an array again would
+        keep PostgreSQL from comparing in parallel.
+        """
+        stored = sql.Identifier("t", column.name)
+        if column.xata_type is XataType.MULTIPLE:
+            return sql.Identifier("s", column.staging), sql.SQL("to_jsonb({})").format(stored)
+        return self.value(column), sql.SQL("{}::{}").format(stored, self.layout.type(column.type))
+
     def _alias(self, column: TargetColumn) -> sql.Identifier:
         return sql.Identifier(f"p{self.table.links.index(column)}")
+
+
+def expected_rows(
+    conn: Connection, layout: Layout, plan: Plan, table: TargetTable, *, is_exact: bool = False
+) -> Expected:
+    """Return what the table should hold, as things stand in the target now."""
+    lines = ledger.entries(conn, layout)
+    loaded = frozenset(
+        other.xata_name
+        for other in plan.tables
+        if (line := lines.get(other.xata_name)) and line.target_rows is not None and exists(conn, layout.target(other))
+    )
+    return Expected(layout, plan, table, lines, loaded, is_exact)
 
 
 def converted(column: TargetColumn) -> sql.Composable:
@@ -106,9 +132,10 @@ def comma(parts: Iterable[sql.Composable]) -> sql.Composed:
     return sql.SQL(", ").join(parts)
 
 
-def image(expressions: Iterable[sql.Composable]) -> sql.Composed:
-    """Return a record of the expressions, to be compared by `*=` and `*<>`.
+def differ(pairs: Iterable[tuple[sql.Composable, sql.Composable]]) -> sql.Composed:
+    """Return the condition that one pair of expressions differs, by their stored bytes.
 
-    These compare the stored bytes: -0.0 differs from 0.0, and 1.0 from 1.00 in JSON.
+    So -0.0 differs from 0.0, and 1.0 from 1.00 in JSON.
     """
-    return sql.SQL("ROW({})::record").format(comma(expressions))
+    left, right = zip(*pairs, strict=True) if (pairs := list(pairs)) else ((), ())
+    return sql.SQL("ROW({})::record OPERATOR(pg_catalog.*<>) ROW({})::record").format(comma(left), comma(right))

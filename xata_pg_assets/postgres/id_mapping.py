@@ -2,48 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
 
+from psycopg import errors as pg
 from psycopg import sql
 
 from xata_pg_assets.plan.tables import TargetTable
-from xata_pg_assets.postgres import ledger
+from xata_pg_assets.postgres import duplicates, ledger
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.bootstrap import lock
 from xata_pg_assets.postgres.catalog import count_rows, exists
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.loading import raise_identity
+from xata_pg_assets.xata.records import TableReader
 
 __all__ = ["map_ids"]
 
 
-def map_ids(conn: Connection, layout: Layout, table: TargetTable) -> int:
+def map_ids(conn: Connection, layout: Layout, table: TargetTable, read_again: Callable[[], TableReader | None]) -> int:
     """Give a new id to every staged row that has none, in the order of the old ids; return how many.
 
     The first ids are 1…n; later ones start above every number ever mapped or used in the target, so that
-    none comes twice. A line of the mapping is never changed and never removed.
+    none comes twice. A line of the mapping is never changed and never removed. Where old ids stand twice in the
+    export, that is settled first; `read_again` then opens the file and reads it through.
     """
     started = perf_counter()
     mapping = layout.mapping(table)
-    names = {"mapping": mapping, "staging": layout.staging(table)}
     with conn.transaction():
         lock(conn, layout, f"table {table.name}")
-        is_first = not exists(conn, mapping)
         # A table that no load made yet is somebody else's, and will be refused
         is_loaded = ledger.entry(conn, layout, table).loaded_at is not None and exists(conn, layout.target(table))
-        if is_first:
-            conn.execute(statements.get("create_mapping").format(**names))
         mapped = 0
-        if exists(conn, layout.staging(table)):
-            mapped = conn.execute(
-                statements.get("map_ids").format(**names, highest_used=_highest_used(layout, table, is_loaded))
-            ).rowcount
-        if is_first:
-            comment = f"The new id of every old id of the Xata table {table.xata_name}"
-            conn.execute(statements.get("key_mapping").format(**names, comment=sql.Literal(comment)))
-        if mapped:
-            conn.execute(sql.SQL("ANALYZE {}").format(mapping))
+        if not exists(conn, mapping):
+            try:
+                # The primary key finds ids that stand twice for nothing
+                with conn.transaction():
+                    mapped = _make_mapping(conn, layout, table, is_loaded=is_loaded)
+            except pg.UniqueViolation:
+                duplicates.settle(conn, layout, table, read_again())
+                mapped = _make_mapping(conn, layout, table, is_loaded=is_loaded)
+        elif exists(conn, layout.staging(table)):
+            if duplicates.ids_stand_twice(conn, layout, table):
+                duplicates.settle(conn, layout, table, read_again())
+            mapped = _map_rows(conn, layout, table, is_loaded=is_loaded)
         if mapped and is_loaded:
             # until the load is through, a row of the user's own must not take a number that is given
             raise_identity(conn, layout, table)
@@ -56,6 +59,26 @@ def map_ids(conn: Connection, layout: Layout, table: TargetTable) -> int:
             mapped_at=ledger.now(),
         )
     return mapped
+
+
+def _make_mapping(conn: Connection, layout: Layout, table: TargetTable, *, is_loaded: bool) -> int:
+    """Create the mapping and fill it; its keys come after the rows, which is quicker."""
+    mapping = layout.mapping(table)
+    conn.execute(statements.get("create_mapping").format(mapping=mapping))
+    mapped = _map_rows(conn, layout, table, is_loaded=is_loaded) if exists(conn, layout.staging(table)) else 0
+    comment = sql.Literal(f"The new id of every old id of the Xata table {table.xata_name}")
+    conn.execute(statements.get("key_mapping").format(mapping=mapping, comment=comment))
+    return mapped
+
+
+def _map_rows(conn: Connection, layout: Layout, table: TargetTable, *, is_loaded: bool) -> int:
+    return conn.execute(
+        statements.get("map_ids").format(
+            mapping=layout.mapping(table),
+            staging=layout.staging(table),
+            highest_used=_highest_used(layout, table, is_loaded),
+        )
+    ).rowcount
 
 
 def _highest_used(layout: Layout, table: TargetTable, is_loaded: bool) -> sql.Composable:

@@ -13,7 +13,7 @@ from psycopg import errors as pg
 from psycopg import sql
 
 from xata_pg_assets.errors import TargetError
-from xata_pg_assets.plan.tables import Plan, TargetColumn, TargetTable
+from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
 from xata_pg_assets.postgres import ddl
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.catalog import exists
@@ -21,8 +21,20 @@ from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.expected import Expected
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["Key", "drop_foreign_keys", "drop_unique", "ensure", "missing", "present", "waiting", "wanted"]
+__all__ = [
+    "Key",
+    "drop_foreign_keys",
+    "drop_unique",
+    "ensure",
+    "is_mapping_keyed",
+    "lacking_in_columns",
+    "missing",
+    "present",
+    "waiting",
+    "wanted",
+]
 
+_NAMES_IN_CATALOG = {"timestamptz": "timestamp with time zone"}
 _DELETE_RULES = {"no action": "a", "restrict": "r", "cascade": "c", "set null": "n"}
 
 
@@ -115,6 +127,9 @@ def ensure(
     Raises:
         TargetError: the rows do not allow a key; names it.
     """
+    for _, mend in lacking_in_columns(conn, layout, table):
+        if mend:
+            conn.execute(mend)
     for key, statement in missing(conn, layout, plan, table):
         if key not in but:
             _make(conn, layout, table, key, statement)
@@ -123,6 +138,35 @@ def ensure(
             for key, statement in missing(conn, layout, plan, other):
                 if key.references == table.name:
                     _make(conn, layout, other, key, statement)
+
+
+def lacking_in_columns(conn: Connection, layout: Layout, table: TargetTable) -> list[tuple[str, sql.Composed | None]]:
+    """Return what the columns lack, each with the statement that mends it; None where only a person can."""
+    rows = conn.execute(
+        statements.get("column_facts"), {"schema": layout.target_schema, "table": table.name}
+    ).fetchall()
+    there = {name: facts for name, *facts in rows}
+    lacking: list[tuple[str, sql.Composed | None]] = []
+    for column in table.columns:
+        if column.name not in there:
+            lacking.append((f"column {column.name}", None))
+            continue
+        is_not_null, default, is_identity, type_ = there[column.name]
+        if type_.rpartition(".")[2] != _NAMES_IN_CATALOG.get(str(column.type), str(column.type)):
+            lacking.append((f"type {column.type} of {column.name} (it is {type_})", None))
+        if (column.not_null or column.role is Role.ID) and not is_not_null:
+            lacking.append((f"NOT NULL on {column.name}", ddl.set_not_null(layout, table, column)))
+        if column.default and default is None:
+            lacking.append((f"the default of {column.name}", ddl.set_default(layout, table, column)))
+        if column.role is Role.ID and not is_identity:
+            lacking.append(("the identity of id", ddl.add_identity(layout, table)))
+    return lacking
+
+
+def is_mapping_keyed(conn: Connection, layout: Layout, table: TargetTable) -> bool:
+    """Tell whether unique indexes keep the id mapping one to one."""
+    rows = conn.execute(statements.get("present_keys"), {"schema": layout.work_schema, "table": table.mapping})
+    return {("p", "old_id"), ("u", "new_id")} <= {(kind, column) for kind, column, *_ in rows}
 
 
 def drop_foreign_keys(conn: Connection, layout: Layout, table: TargetTable, keys: Collection[Key]) -> None:

@@ -25,6 +25,7 @@ class Entry:
     xata_table: str
     target_table: str
     mapping_table: str
+    source: str | None = None
     file: str | None = None
     dialect: str | None = None
     sha256: str | None = None

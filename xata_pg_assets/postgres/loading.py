@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Literal
 
 from psycopg import errors as pg
 from psycopg import sql
 
-from xata_pg_assets.errors import ExportError, TargetError, TransientError
-from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
+from xata_pg_assets.errors import TargetError, TransientError
+from xata_pg_assets.plan.tables import Plan, Role, TargetTable
 from xata_pg_assets.postgres import ddl, keys, ledger
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.bootstrap import lock
 from xata_pg_assets.postgres.catalog import column_types, count_rows, exists, identity_sequence
 from xata_pg_assets.postgres.connection import Connection
-from xata_pg_assets.postgres.expected import Expected, comma, image
+from xata_pg_assets.postgres.dangling import DanglingLinks, DanglingPolicy, ReadAgain
+from xata_pg_assets.postgres.expected import Expected, comma, differ, expected_rows
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["Changes", "DanglingPolicy", "expected_rows", "load", "next_id", "raise_identity", "sequence_floor"]
-
-DanglingPolicy = Literal["null", "reject", "fail"]
+__all__ = ["Changes", "load", "next_id", "raise_identity", "sequence_floor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +31,8 @@ class Changes:
     deleted: int = 0
 
 
-def expected_rows(
-    conn: Connection, layout: Layout, plan: Plan, table: TargetTable, *, is_exact: bool = False
-) -> Expected:
-    """Return what the table should hold, as things stand in the target now."""
-    lines = ledger.entries(conn, layout)
-    loaded = frozenset(
-        other.xata_name
-        for other in plan.tables
-        if (line := lines.get(other.xata_name)) and line.target_rows is not None and exists(conn, layout.target(other))
-    )
-    return Expected(layout, plan, table, lines, loaded, is_exact)
-
-
 def load(
-    conn: Connection, layout: Layout, plan: Plan, table: TargetTable, dangling: DanglingPolicy = "null"
+    conn: Connection, layout: Layout, plan: Plan, table: TargetTable, policy: DanglingPolicy, read_again: ReadAgain
 ) -> ledger.Entry:
     """Bring the target table to what is staged, in one transaction with its keys and its ledger line.
 
@@ -57,10 +42,10 @@ def load(
         TransientError: the staged rows are gone (the server crashed).
     """
     try:
-        return _Loader(conn, layout, plan, table, dangling).load()
+        return _Loader(conn, layout, plan, table, policy, read_again).load()
     except pg.ForeignKeyViolation:
         # A row of a parent was removed by hand: its mapping is no proof of it any more
-        return _Loader(conn, layout, plan, table, dangling, is_exact=True).load()
+        return _Loader(conn, layout, plan, table, policy, read_again, is_exact=True).load()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +56,8 @@ class _Loader:
     layout: Layout
     plan: Plan
     table: TargetTable
-    dangling: DanglingPolicy
+    policy: DanglingPolicy
+    read_again: ReadAgain
     is_exact: bool = False
 
     def load(self) -> ledger.Entry:
@@ -87,10 +73,14 @@ class _Loader:
                 changes, facts = Changes(), {}
             else:
                 self._refuse_lost_staging(line)
+                self._refuse_unmade_parents(line)
+                links = DanglingLinks(self.conn, self.layout, self.plan, self.table, self.policy, self.read_again)
+                links.refuse_or_reject()
+                line = ledger.entry(self.conn, self.layout, self.table)
                 expected = expected_rows(self.conn, self.layout, self.plan, self.table, is_exact=self.is_exact)
-                dangling = self._dangling(expected)
                 waiting = keys.waiting(self.conn, expected)
                 changes = self._first(expected) if is_first else self._difference(expected, waiting)
+                dangling = links.write_down(expected, links.lost() if is_first else self.table.links)
                 facts = {"target_rows": line.staged_rows, "dangling_links": dangling}
             keys.ensure(self.conn, self.layout, self.plan, self.table, but=waiting)
             raise_identity(self.conn, self.layout, self.table)
@@ -106,8 +96,6 @@ class _Loader:
                 load_seconds=perf_counter() - started,
                 loaded_at=ledger.now(),
             )
-        if changes != Changes():
-            self.conn.execute(sql.SQL("ANALYZE {}").format(target))
         return ledger.entry(self.conn, self.layout, self.table)
 
     def _lock(self) -> None:
@@ -133,51 +121,20 @@ class _Loader:
                     "made: drop the table to have it made anew"
                 )
 
+    def _refuse_unmade_parents(self, line: ledger.Entry) -> None:
+        """A link to a table that was never made would be no link at all."""
+        for parent in self.plan.upstream(self.table) if line.staged_rows else ():
+            if not exists(self.conn, self.layout.target(parent)):
+                raise TargetError(
+                    f"table {self.table.xata_name}: links to {parent.xata_name}, which is not migrated yet; "
+                    f"migrate it first, or both: --tables {parent.xata_name},{self.table.xata_name}"
+                )
+
     def _refuse_lost_staging(self, line: ledger.Entry) -> None:
         """Nothing is deleted because an unlogged table was emptied by a crash of the server."""
         staging = self.layout.staging(self.table)
         if not exists(self.conn, staging) or count_rows(self.conn, staging) != line.staged_rows:
             raise TransientError(f"table {self.table.xata_name}: its staged rows are gone; materialize it again")
-
-    def _dangling(self, expected: Expected) -> int:
-        """Write down the links to rows that are not there; return how many."""
-        names = self.layout.work("dangling_links")
-        own = sql.Literal(self.table.xata_name)
-        self.conn.execute(sql.SQL("DELETE FROM {} WHERE xata_table = {}").format(names, own))
-        found = 0
-        for column in self.table.links:
-            count = self.conn.execute(
-                statements.get("dangling_links").format(
-                    dangling_links=names,
-                    xata_table=sql.Literal(self.table.xata_name),
-                    xata_column=sql.Literal(column.xata_name),
-                    staging=self.layout.staging(self.table),
-                    link=sql.Identifier("s", column.staging),
-                    rows_there=expected.rows_there(column),
-                )
-            ).rowcount
-            if count and (self.dangling == "fail" or column.not_null):
-                self._refuse_dangling(column, count)
-            found += count
-        return found
-
-    def _refuse_dangling(self, column: TargetColumn, count: int) -> None:
-        row = self.conn.execute(
-            sql.SQL(
-                "SELECT old_id, missing_id FROM {} WHERE xata_table = {} AND xata_column = {} ORDER BY old_id LIMIT 1"
-            ).format(
-                self.layout.work("dangling_links"),
-                sql.Literal(self.table.xata_name),
-                sql.Literal(column.xata_name),
-            )
-        ).fetchone()
-        old_id, missing_id = row or ("", "")
-        raise ExportError(
-            self.table.xata_name,
-            None,
-            f"{count} links of {column.xata_name} lead to rows that are not there, the first from {old_id} to "
-            f"{missing_id}; export the linked table again, or set dangling_links",
-        )
 
     def _first(self, expected: Expected) -> Changes:
         for statement in ddl.create_table(self.layout, self.table):
@@ -215,14 +172,13 @@ class _Loader:
         if not columns:
             return 0
         return self.conn.execute(
-            sql.SQL("UPDATE {} AS t SET {} FROM {} WHERE t.id = m.new_id AND {} OPERATOR(pg_catalog.*<>) {}").format(
+            sql.SQL("UPDATE {} AS t SET {} FROM {} WHERE t.id = m.new_id AND {}").format(
                 self.layout.target(self.table),
                 comma(
                     sql.SQL("{} = {}").format(sql.Identifier(column.name), expected.value(column)) for column in columns
                 ),
                 expected.source,
-                image(sql.Identifier("t", column.name) for column in columns),
-                image(expected.value(column) for column in columns),
+                differ(expected.compared(column) for column in columns),
             )
         ).rowcount
 

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from xata_pg_assets.errors import ExportError, TargetError
 from xata_pg_assets.plan.naming import SYSTEM_COLUMNS, NameSpace, cut
-from xata_pg_assets.plan.tables import METADATA, TargetTable
+from xata_pg_assets.plan.tables import METADATA, ORDINAL, TargetTable
 from xata_pg_assets.plan.types import TEXT, ColumnType
 from xata_pg_assets.postgres import duplicates, ledger, rejects
 from xata_pg_assets.postgres import sql as statements
@@ -48,7 +48,7 @@ def landing_columns(table: TargetTable, unknown: Sequence[str] = ()) -> list[Lan
         if column.role in ("id", "own")
     ]
     columns += [LandingColumn(name, name, type_) for name, (_, _, type_) in METADATA.items()]
-    names = NameSpace((*SYSTEM_COLUMNS, *(column.name for column in columns)))
+    names = NameSpace((ORDINAL, *SYSTEM_COLUMNS, *(column.name for column in columns)))
     return columns + [LandingColumn(name, names.take(cut(name, name)), TEXT) for name in unknown]
 
 
@@ -73,6 +73,7 @@ def stage(
     table: TargetTable,
     open_reader: Callable[[bool], TableReader],
     *,
+    source: str,
     fingerprint: Callable[[str], str],
     recover_created_at: bool = False,
     progress: Progress | None = None,
@@ -87,7 +88,7 @@ def stage(
         ExportError: the file cannot be read on.
         TargetError: the two readers of the file, ours and COPY, disagree.
     """
-    lander = _Lander(conn, layout, table, fingerprint, recover_created_at, progress)
+    lander = _Lander(conn, layout, table, source, fingerprint, recover_created_at, progress)
     try:
         return lander.land(open_reader(False))
     except psycopg.DataError:
@@ -159,6 +160,7 @@ class _Lander:
     conn: Connection
     layout: Layout
     table: TargetTable
+    source: str
     fingerprint: Callable[[str], str]
     recover_created_at: bool
     progress: Progress | None
@@ -173,26 +175,27 @@ class _Lander:
             rejects.forget(self.conn, self.layout, self.table)
             tally = self._copy(reader, columns)
             warnings += reader.warnings
-            settled = duplicates.settle(self.conn, self.layout, self.table, reader)
             if self.recover_created_at:
-                # an update moves rows, and their places are their order in the file
                 warnings += self._recover_created_at()
             ledger.record(
                 self.conn,
                 self.layout,
                 self.table,
+                source=self.source,
                 file=reader.file,
                 dialect=reader.dialect,
                 sha256=reader.sha256,
                 fingerprint=self.fingerprint(reader.sha256),
-                staged_rows=tally.rows - settled.copies - settled.rejected,
+                staged_rows=tally.rows,
                 source_rows=tally.source_rows,
-                duplicate_rows=tally.duplicate_rows + settled.copies,
-                rejected_rows=tally.rejected_rows + settled.rejected,
+                duplicate_rows=tally.duplicate_rows,
+                rejected_rows=tally.rejected_rows,
                 staging_warnings=warnings,
                 staging_seconds=perf_counter() - started,
                 staged_at=ledger.now(),
             )
+            if duplicates.stand_in_unique_columns(self.conn, self.layout, self.table):
+                duplicates.settle(self.conn, self.layout, self.table, reader)
         return ledger.entry(self.conn, self.layout, self.table)
 
     def _copy(self, reader: TableReader, columns: Sequence[LandingColumn]) -> _Tally:
@@ -256,6 +259,11 @@ def _create(conn: Connection, layout: Layout, table: TargetTable, columns: Seque
         )
         for column in columns
     ]
+    definitions.append(
+        sql.SQL("{} bigint GENERATED ALWAYS AS IDENTITY (START WITH 0 MINVALUE 0 CACHE 1000)").format(
+            sql.Identifier(ORDINAL)
+        )
+    )
     conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(name))
     conn.execute(
         sql.SQL("CREATE UNLOGGED TABLE {} ({}) WITH (toast_tuple_target = 8160, autovacuum_enabled = false)").format(

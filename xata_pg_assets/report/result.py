@@ -50,7 +50,7 @@ def build_report(
         "started_at": _iso(started_at or _first(line.staged_at for _, line in chosen)),
         "finished_at": _iso(finished_at or _last(line.checked_at for _, line in chosen)),
         "versions": _versions(facts),
-        "source": source,
+        "source": source or next((line.source for _, line in chosen if line.source), ""),
         "target": _target(url, layout),
         "tables": [_table(table, line) for table, line in chosen],
         "warnings": list(dict.fromkeys(all_warnings)),

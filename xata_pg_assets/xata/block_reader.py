@@ -100,6 +100,7 @@ class BlockReader(ABC):
         """
         self._marks = []
         self._judge = self._new_judge()
+        self._restart()
         with ByteStream(self._path, self.file) as stream, closing(ahead(self._batches(stream))) as batches:
             yield from batches
 
@@ -156,6 +157,9 @@ class BlockReader(ABC):
     @abstractmethod
     def _reread(self, data: bytes, place: Place) -> Records:
         """Read a block again from its bytes."""
+
+    def _restart(self) -> None:  # noqa: B027
+        """Forget what was counted: the file is read from its start."""
 
     def _own_warnings(self) -> Sequence[str]:
         """Return what the dialect itself has to tell, once the file is read."""

@@ -125,7 +125,7 @@ class Judge:
                     records.line_of(row),
                     printable(ids[row].as_py()) or None,
                     name,
-                    printable(records.columns[name][row].as_py()),
+                    _value(records, name, row),
                     reason,
                     raws[row],
                 )
@@ -133,6 +133,14 @@ class Judge:
         if records.faults:
             faults.sort(key=lambda fault: fault.line or 0)
         return faults
+
+
+def _value(records: Records, name: str, row: int) -> str | None:
+    """Return a cell as it came."""
+    if records.value_of is not None:
+        return records.value_of(name, row)
+    value: str | None = printable(records.columns[name][row].as_py())
+    return value
 
 
 def _missing(name: str, column: XataColumn | None) -> Reason | None:

@@ -158,9 +158,7 @@ WORDS: Mapping[str, Sequence[str]] = {
     ),
     "company": _words("two neighbours / my brother / a whole school class / nobody else / the night shift"),
     "seconds": _words("5 / 20 / 45 / 90 / 120 / 300 / 600 / 1800 / 2700 / 3600 / 10800"),
-    "duration": _words(
-        "a few seconds / 1-2 minutes / 5 min. / about 10 minutes / 1/2 hour / 45 min / 2+ hrs"
-    ),
+    "duration": _words("a few seconds / 1-2 minutes / 5 min. / about 10 minutes / 1/2 hour / 45 min / 2+ hrs"),
     "sighting": (
         "{colour} {shape} {motion} near {city}, seen by {company}",
         "I was outside with {company} when a {colour} {shape} {motion}. It made no sound.",
@@ -208,17 +206,14 @@ WORDS: Mapping[str, Sequence[str]] = {
     ),
     "topic": ("{field}: {aspect}",),
     "adjective": _words("Northern / Independent / Civil / Joint / Provincial / Open / Quiet Sky"),
-    "body": _words(
-        "Sky Survey / Aerial Phenomena Group / Observers' League / Archive of Reports / Radar Society"
-    ),
+    "body": _words("Sky Survey / Aerial Phenomena Group / Observers' League / Archive of Reports / Radar Society"),
     "organization": (
         "{adjective} {body} of {city}",
         "{city} {body}",
         "{adjective} {body}",
     ),
     "specialization": _words(
-        "radar analysis / witness interviews / film and photographs / soil chemistry / archives / "
-        "public outreach"
+        "radar analysis / witness interviews / film and photographs / soil chemistry / archives / public outreach"
     ),
     "archive": (
         "Reading room, box {number}",
@@ -258,18 +253,14 @@ WORDS: Mapping[str, Sequence[str]] = {
         "Ice crystals and the Moon",
         "One {shape}, many witnesses",
     ),
-    "material": _words(
-        "Aluminium flake / Glass bead / Burnt soil / Film strip / Ceramic shard / Tower log page"
-    ),
+    "material": _words("Aluminium flake / Glass bead / Burnt soil / Film strip / Ceramic shard / Tower log page"),
     "artifact": (
         "{material} from {city}, {year}",
         "{material} no. {number}",
     ),
     "category": _words("lights / radar contact / close encounter / formation / landing trace"),
     "evidence": _words("photograph / radar plot / eyewitness / film, 8 mm / audio tape"),
-    "landmark": _words(
-        "Old observatory / Water tower / North airfield / Chapel hill / Reservoir dam / Radar site"
-    ),
+    "landmark": _words("Old observatory / Water tower / North airfield / Chapel hill / Reservoir dam / Radar site"),
     "slug": _words("tower-log / sketch / night-sky / map / interview / film-frame / soil-sample"),
 }
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xata_pg_assets.errors import UsageError
-from xata_pg_assets.xata.console_csv import ConsoleCsv
+from xata_pg_assets.xata.csv_dialect import open_csv
+from xata_pg_assets.xata.json_file import JsonFile
+from xata_pg_assets.xata.json_lines import JsonLines
+from xata_pg_assets.xata.python_lines import PythonLines
 from xata_pg_assets.xata.records import ReadOptions, TableReader
 from xata_pg_assets.xata.schema import XataSchema, XataTable
 
@@ -16,7 +19,13 @@ __all__ = ["DIALECTS", "TableFile", "TableFiles", "find_table_files", "open_tabl
 Opener = Callable[[Path, str, XataTable, ReadOptions], TableReader]
 
 # A dialect is a module that reads files of an extension; each file may be a .gz as well
-DIALECTS: Mapping[str, Opener] = {".csv": ConsoleCsv}
+DIALECTS: Mapping[str, Opener] = {
+    ".csv": open_csv,
+    ".json": JsonFile,
+    ".jsonl": JsonLines,
+    ".ndjson": JsonLines,
+    ".log": PythonLines,
+}
 
 _NO_TABLES = ("schema.json", "xata.ts", "xata.js")
 

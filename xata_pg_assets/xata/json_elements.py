@@ -71,7 +71,7 @@ def _quotes(text: npt.NDArray[np.uint8], data: bytes) -> Positions:
     firsts = slashes[np.concatenate(([0], breaks + 1))]
     lasts = slashes[np.concatenate((breaks, [len(slashes) - 1]))]
     escaped = lasts[(lasts - firsts) % 2 == 0] + 1
-    return np.setdiff1d(quotes, escaped, assume_unique=True)
+    return quotes[~np.isin(quotes, escaped)]
 
 
 def _outside_strings(places: Positions, quotes: Positions) -> Positions:

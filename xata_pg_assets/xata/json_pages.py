@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
@@ -16,10 +16,12 @@ from xata_pg_assets.xata.csv_head import BOM
 from xata_pg_assets.xata.json_elements import elements
 from xata_pg_assets.xata.json_split import string_of, value_end
 
-__all__ = ["Chunk", "Form", "Pages"]
+__all__ = ["Chunk", "Form", "Pages", "walk"]
 
 # Bytes in which the first key of a page is looked for
 _AHEAD = 64 * 1024
+# Bytes of a page's rows that are looked at first, then twice as many
+_FIRST_BLOCK = 128 * 1024
 # Lists of pages may stand in lists, but not for ever
 _MAX_DEPTH = 8
 _ROWS = ("records", "rows")
@@ -46,24 +48,31 @@ class Chunk:
     texts: list[bytes]
 
 
+def walk(
+    stream: ByteStream,
+    file: str,
+    own: Collection[str],
+    block_size: int,
+    forms: Callable[[], Sequence[Form]] | None = None,
+) -> Pages:
+    """Walk through a file from its start."""
+    return Pages(_Window(stream, file), own, block_size, forms)
+
+
 @dataclass(slots=True)
 class Pages:
     """Walks through a file; `own` are the names of the table's columns.
 
-    What a page says of itself behind its rows is known at its end only: a walk collects it in `found`, and a
-    second one is given it as `forms`.
+    What a page says of itself behind its rows is known at its end only: a walk collects it in `found`, and another
+    one may ask for it by `forms`.
     """
 
-    stream: ByteStream
-    file: str
+    source: _Window
     own: Collection[str]
     block_size: int
-    forms: Sequence[Form] | None = None
+    forms: Callable[[], Sequence[Form]] | None = None
     found: list[Form] = field(default_factory=list)
-    _buffer: bytes = b""
-    _offset: int = 0
-    _at_end: bool = False
-    _record: int = 1
+    is_blank: bool = True
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield every record of the file.
@@ -71,24 +80,22 @@ class Pages:
         Raises:
             ExportError: the file is no JSON, or ends too early.
         """
-        self._fill(self.block_size)
-        check_encoding(self._buffer, self.file)
-        if self._buffer.startswith(BOM):
-            self._take(len(BOM))
-        while (byte := self._peek()) is not None:
+        while (byte := self.source.peek()) is not None:
+            self.is_blank = False
             if byte == b"[":
                 yield from self._array(1)
             elif byte == b"{":
                 yield from self._answer()
             else:
-                self._fail("is no JSON from here on; an array of records is expected")
+                self.source.fail("is no JSON from here on; an array of records is expected")
 
     def _array(self, depth: int) -> Iterator[Chunk]:
         """Walk through an array of records, or of pages."""
+        source = self.source
         if depth > _MAX_DEPTH:
-            self._fail(f"has arrays in arrays, {depth} deep, and no record; an array of records is expected")
-        self._take(1)
-        while (byte := self._peek()) != b"]":
+            source.fail("has arrays in arrays in arrays, and no record; an array of records is expected")
+        source.take(1)
+        while (byte := source.peek()) != b"]":
             if byte == b"[":
                 yield from self._array(depth + 1)
             elif byte == b"{" and self._is_page():
@@ -96,145 +103,182 @@ class Pages:
             else:
                 yield from self._rows(Form("sdk"))
                 return
-            self._next(b"]")
-        self._take(1)
+            source.next(b"]")
+        source.take(1)
 
     def _answer(self) -> Iterator[Chunk]:
         """Walk through a page that stands alone, or take a single record."""
         if self._is_page():
             yield from self._page()
             return
-        size = self._value_size()
-        text = self._buffer[:size]
-        keys = set(_keys(text))
+        text = self.source.value()
+        keys = _keys(text)
         if "id" not in keys:
-            self._fail(f"holds neither records nor rows, but {', '.join(sorted(keys)) or 'nothing'}; export it again")
-        yield Chunk(self._offset, size, self._record, Form("sdk"), [text])
-        self._record += 1
-        self._take(size)
+            named = ", ".join(sorted(keys)[:5]) or "nothing"
+            self.source.fail(f"holds no records here, but an object of {named}; export the table again")
+        yield Chunk(self.source.offset, len(text), self.source.record, Form("sdk"), [text])
+        self.source.record += 1
+        self.source.take(len(text))
 
     def _page(self) -> Iterator[Chunk]:
         """Walk through an answer of the REST interface, or of SQL's."""
-        number = len(self.found)
+        source, number = self.source, len(self.found)
         self.found.append(Form("rest"))
-        self._take(1)
-        while self._peek() != b"}":
-            name = self._key()
-            if name in _ROWS and self._peek() == b"[":
-                self._take(1)
+        source.take(1)
+        while source.peek() != b"}":
+            name = source.key()
+            if name in _ROWS and source.peek() == b"[":
+                source.take(1)
                 if name == "rows" and self.found[number].kind == "rest":
                     self.found[number] = Form("sql")
-                yield from self._rows(self.found[number] if self.forms is None else self.forms[number])
+                yield from self._rows(self._form(number))
             else:
-                size = self._value_size()
+                value = source.value()
                 if name == "columns":
-                    self.found[number] = Form("sql", _column_names(self._buffer[:size]))
-                self._take(size)
-            self._next(b"}")
-        self._take(1)
+                    self.found[number] = Form("sql", _column_names(value))
+                source.take(len(value))
+            source.next(b"}")
+        source.take(1)
+
+    def _form(self, number: int) -> Form:
+        """Return what is known of a page, asking for what stands behind its rows."""
+        form = self.found[number]
+        return form if form.names or self.forms is None else self.forms()[number]
 
     def _rows(self, form: Form) -> Iterator[Chunk]:
         """Take the records up to the bracket that closes their array."""
-        wanted = self.block_size
+        source, wanted = self.source, min(_FIRST_BLOCK, self.block_size)
         while True:
-            self._fill(wanted)
-            found = elements(self._buffer)
+            found = elements(source.ahead(wanted))
             if found.texts:
-                yield Chunk(self._offset, found.size, self._record, form, found.texts)
-                self._record += len(found.texts)
-            if not found.end and not found.closed:
-                self._check_open(wanted)
-                wanted *= 2
-                continue
-            self._take(found.end)
+                yield Chunk(source.offset, found.size, source.record, form, found.texts)
+                source.record += len(found.texts)
+            elif not found.closed:
+                source.check_open(wanted)
+            source.take(found.end)
             if found.closed:
                 return
-            wanted = self.block_size
+            wanted = min(2 * wanted, self.block_size) if found.texts else 2 * wanted
 
     def _is_page(self) -> bool:
         """Tell a page from a record: it has rows, and no id."""
-        self._fill(_AHEAD)
+        data = self.source.ahead(_AHEAD)
         has_rows = False
         position = 1
-        while (key := _KEY.match(self._buffer, position)) is not None:
+        while (key := _KEY.match(data, position)) is not None:
             name = string_of(key[1].decode(errors="replace"))
             if name == "id":
                 return False
-            has_rows |= name in _ROWS and self._buffer[key.end() : key.end() + 1] == b"["
+            has_rows |= name in _ROWS and data[key.end() : key.end() + 1] == b"["
             if has_rows and name not in self.own:
                 return True
-            end = value_end(self._buffer, key.end())
-            if end is None or self._buffer[end : end + 1] != b",":
+            end = value_end(data, key.end())
+            if end is None or data[end : end + 1] != b",":
                 break
             position = end + 1
         return has_rows
 
-    def _key(self) -> str | None:
-        while (key := _KEY.match(self._buffer)) is None or key.end() == len(self._buffer):
-            if not self._more():
-                self._fail("is no JSON from here on: a key of an answer is expected; export it again")
-        self._take(key.end())
-        return string_of(key[1].decode(errors="replace"))
 
-    def _value_size(self) -> int:
-        """Return how long the value at the start of the buffer is."""
-        if self._buffer[:1] == b"{":  # may be the last thing in the file
-            while (size := _closed(self._buffer)) is None:
-                if not self._more():
-                    self._fail("ends too early; export it again")
-            return size
-        while (end := value_end(self._buffer, 0)) is None:
-            if not self._more():
-                self._fail("ends too early; export it again")
-        return end
+@dataclass(slots=True)
+class _Window:
+    """The part of a file that is being looked at; `record` is the number of the next record."""
 
-    def _next(self, closing: bytes) -> None:
-        """Go on to the next member, or to the closing bracket."""
-        byte = self._peek()
-        if byte == b",":
-            self._take(1)
-            byte = self._peek()
-        elif byte != closing:
-            self._fail("ends too early; export it again" if byte is None else "has no comma where one is expected")
-        if byte is None:
-            self._fail("ends too early; export it again")
+    stream: ByteStream
+    file: str
+    record: int = 1
+    offset: int = 0
+    _buffer: bytes = b""
+    _position: int = 0  # in the buffer, of what is at `offset`
+    _at_end: bool = False
 
-    def _peek(self) -> bytes | None:
+    def peek(self) -> bytes | None:
         """Return the next byte that is no blank, None at the end of the file."""
         while True:
-            blank = _BLANK.match(self._buffer)
-            self._take(blank.end() if blank else 0)
-            if self._buffer:
-                return self._buffer[:1]
+            blank = _BLANK.match(self._buffer, self._position)
+            self.take(blank.end() - self._position if blank else 0)
+            if self._position < len(self._buffer):
+                return self._buffer[self._position : self._position + 1]
             if not self._more():
                 return None
 
-    def _take(self, size: int) -> None:
-        self._buffer = self._buffer[size:]
-        self._offset += size
+    def take(self, size: int) -> None:
+        """Go on behind so many bytes."""
+        self._position += size
+        self.offset += size
+
+    def ahead(self, size: int) -> bytes:
+        """Return the next bytes; fewer only at the end of the file."""
+        self._fill(size)
+        return self._buffer[self._position : self._position + size]
+
+    def key(self) -> str | None:
+        """Take a key and its colon."""
+        while (key := _KEY.match(self._buffer, self._position)) is None or key.end() == len(self._buffer):
+            if not self._more():
+                self.fail("is no JSON from here on: a key is expected; export it again")
+        self.take(key.end() - self._position)
+        return string_of(key[1].decode(errors="replace"))
+
+    def value(self) -> bytes:
+        """Return the value that comes next; it is not taken."""
+        is_object = self.peek() == b"{"  # which may be the last thing in the file
+        while (size := _size(self._buffer[self._position :], is_object)) is None:
+            if not self._more():
+                self.fail("ends too early; export it again")
+        return self._buffer[self._position : self._position + size]
+
+    def next(self, closing: bytes) -> None:
+        """Go on to the next element or member, or to the closing bracket."""
+        byte = self.peek()
+        if byte == b",":
+            self.take(1)
+            byte = self.peek()
+        elif byte is not None and byte != closing:
+            self.fail("lacks a comma here; export it again")
+        if byte is None:
+            self.fail("ends too early; export it again")
+
+    def check_open(self, wanted: int) -> None:
+        """Raise when no more bytes will end the record that comes next."""
+        if self._at_end and len(self._buffer) - self._position <= wanted:
+            self.fail("ends before this record does; export it again")
+        self._check_size(wanted)
+
+    def fail(self, reason: str) -> NoReturn:
+        """Tell that the file cannot be read on.
+
+        Raises:
+            ExportError: always.
+        """
+        raise ExportError(self.file, self.record, f"record {self.record}: the file {reason}")
 
     def _fill(self, wanted: int) -> None:
-        if not self._at_end and len(self._buffer) < wanted:
-            more = self.stream.read(wanted - len(self._buffer))
-            self._at_end = len(more) < wanted - len(self._buffer)
-            self._buffer += more
+        held = len(self._buffer) - self._position
+        if self._at_end or held >= wanted:
+            return
+        more = self.stream.read(wanted - held)
+        self._at_end = len(more) < wanted - held
+        self._buffer = self._buffer[self._position :] + more
+        self._position = 0
+        if self.offset == 0:
+            check_encoding(self._buffer, self.file)
+            self.take(len(BOM) if self._buffer.startswith(BOM) else 0)
 
     def _more(self) -> bool:
         """Read on; tell whether there was more."""
-        size = len(self._buffer)
+        held = len(self._buffer) - self._position
+        self._check_size(held)
+        self._fill(max(2 * held, _AHEAD))
+        return len(self._buffer) - self._position > held
+
+    def _check_size(self, size: int) -> None:
         if size >= MAX_RECORD:
-            self._fail(f"has a value longer than {MAX_RECORD >> 20} MB; close what is open in it")
-        self._fill(max(2 * size, self.block_size))
-        return len(self._buffer) > size
+            self.fail(f"has a record longer than {MAX_RECORD >> 20} MB; close the bracket or quote that is open in it")
 
-    def _check_open(self, wanted: int) -> None:
-        if self._at_end:
-            self._fail("ends before this record does; export it again")
-        if wanted >= MAX_RECORD:
-            self._fail(f"has a record longer than {MAX_RECORD >> 20} MB; close what is open in it")
 
-    def _fail(self, reason: str) -> NoReturn:
-        raise ExportError(self.file, self._record, f"record {self._record}: the file {reason}")
+def _size(text: bytes, is_object: bool) -> int | None:
+    """Return the size of the value at the start of a text, None where it does not end in it."""
+    return _closed(text) if is_object else value_end(text, 0)
 
 
 def _closed(text: bytes) -> int | None:
@@ -247,12 +291,15 @@ def _closed(text: bytes) -> int | None:
     return None
 
 
-def _keys(text: bytes) -> Iterator[str]:
+def _keys(text: bytes) -> set[str]:
+    """Return the keys of an object."""
+    keys: set[str] = set()
     position: int | None = 1
     while position is not None and (key := _KEY.match(text, position)) is not None:
-        yield string_of(key[1].decode(errors="replace")) or ""
+        keys.add(string_of(key[1].decode(errors="replace")) or "")
         end = value_end(text, key.end())
         position = None if end is None else end + 1
+    return keys
 
 
 def _column_names(text: bytes) -> tuple[str, ...] | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from json.decoder import scanstring
+from json import JSONDecoder
 
 __all__ = ["compact", "members", "string_of", "value_end"]
 
@@ -21,6 +21,8 @@ _PYTHON_PIECE = re.compile(rb"(?s)" + _STRING + rb"|" + _PYTHON_STRING + rb"|[\[
 _KEY = re.compile(rb"(?s)" + _SPACE + rb"(" + _STRING + rb"|" + _PYTHON_STRING + rb")" + _SPACE + rb":" + _SPACE)
 _OPEN = re.compile(_SPACE + rb"\{" + _SPACE)
 _END = re.compile(_SPACE + rb"\Z")
+# A line feed within a string is no JSON, and nothing else than what was meant
+_decode = JSONDecoder(strict=False).raw_decode
 _COMPACT = re.compile(r'("(?:[^"\\]++|\\.)*+")|[ \t\r\n]++', re.DOTALL)
 
 
@@ -82,10 +84,10 @@ def string_of(raw: str) -> str | None:
     if not raw.startswith('"'):
         return None
     try:
-        value, end = scanstring(raw, 1, False)
+        value, end = _decode(raw)
     except ValueError:
         return None
-    return value if end == len(raw) else None
+    return str(value) if end == len(raw) else None
 
 
 def compact(raw: str) -> str:

@@ -91,8 +91,9 @@ class Records:
     `line_of(i)` and `raw_of(i)` tell where the i-th record of the block starts and how it stands there.
     `faults` are those of records that have no cells (ragged ones); `source_rows` counts these and the
     dropped repeated headers (`duplicate_rows`), too. `known` are faulty cells that the dialect found itself,
-    by column and row; the judge adds the rest. `verbatim` are the block's rows as they stand in the file,
-    given only where COPY reads from them exactly what `columns` holds.
+    by column and row; the judge adds the rest. `value_of(column, i)` tells a cell as it came, where `columns` may
+    hold it in another form. `verbatim` are the block's rows as they stand in the file, given only where COPY reads
+    from them exactly what `columns` holds.
     """
 
     columns: Mapping[str, pa.Array]
@@ -103,6 +104,7 @@ class Records:
     duplicate_rows: int = 0
     faults: Sequence[Fault] = ()
     known: Mapping[str, Mapping[int, Reason]] = field(default_factory=dict)
+    value_of: Callable[[str, int], str | None] | None = None
     verbatim: bytes | None = None
 
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,11 @@ class Outcome:
         return self.err.removeprefix("error: ").rstrip("\n")
 
 
+def inherited() -> dict[str, str]:
+    """Return what a process needs to find the same Python, and none of the settings of whoever runs the tests."""
+    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+
+
 @dataclass
 class XataPg:
     """Runs commands in a folder with an environment of its own."""
@@ -95,7 +100,7 @@ class XataPg:
         return self.start(*arguments, env=env).end()
 
     def start(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> Process:
-        variables = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.variables, **(env or {})}
+        variables = {**inherited(), "HOME": str(self.folder), **self.variables, **(env or {})}
         return Process([str(argument) for argument in arguments], self.folder, variables, self.folder / "std.out")
 
 
@@ -137,14 +142,14 @@ def export(tmp_path: Path) -> Folder:
 
 
 @pytest.fixture(scope="session")
-def fresh_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def fresh_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose Dagster records are made, and hold nothing."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "environ", os.environ.copy())
         with open_instance(load_settings(flags={"home": home})):
             pass
-    yield home
+    return home
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from xata_pg_assets_tests.test_cli.test_commands import is_untouched
         ([], {"XATA_PG_NO_SUCH": "1", "XATA_PG_ON_DELETE": "x"}, "setting on_delete: "),
         ([], {"XATA_PG_ON_DELETE_LINKS": "x"}, "XATA_PG_ON_DELETE_LINKS"),
         (["--target", f"mysql://me:{SECRET}@host/db"], {}, "setting target: "),
-        (["--target", f"postgresql://me:{SECRET}@host:port/db"], {}, "setting target: "),
+        (["--target", f"postgresql://me:{SECRET}@host/db?x=1"], {}, "setting target: "),
         (["--source", f"postgresql://me:{SECRET}@host/db", "--schema", "export/schema.json"], {}, "setting source: "),
         (["--dagster-url", f"mysql://me:{SECRET}@host/db"], {}, "setting dagster_url: "),
     ],
@@ -54,7 +54,7 @@ def test_wrong_lines_of_the_settings_file(migrating, database):
 
 @pytest.mark.parametrize("command", ["plan", "migrate"])
 def test_an_unusable_url_is_wrong_usage_for_every_command(migrating, command):
-    outcome = migrating(command, "--target", f"postgresql://me:{SECRET}@host:port/db")
+    outcome = migrating(command, "--target", f"postgresql://me:{SECRET}@host/db?x=1")
     assert outcome.code == 2
     assert outcome.error.startswith("setting target: not a PostgreSQL URL")
 
@@ -66,7 +66,7 @@ def test_a_debugged_error_keeps_its_code_and_shows_where(migrating):
     assert outcome.err.splitlines()[-1].startswith("error: table nobody")
 
 
-def test_flags_beat_variables_beat_the_file(migrating, server):
+def test_flags_beat_variables_beat_the_file(migrating):
     """One command sees all three: each is beaten where a stronger one speaks, and holds where none does."""
     (migrating.folder / "xata_pg.toml").write_text(
         'target_schema = "of_file"\nnaming = "preserve"\nkeep_old_id = true\nmetadata_columns = true\n'
@@ -83,7 +83,7 @@ def test_flags_beat_variables_beat_the_file(migrating, server):
     assert "ON DELETE CASCADE" in outcome.out.upper()
 
 
-def test_database_url_is_the_last_name_of_the_target(migrating, database):
+def test_database_url_is_the_last_name_of_the_target(migrating):
     target = migrating.variables.pop("XATA_PG_TARGET")
     outcome = migrating("plan", "--json", env={"DATABASE_URL": target})
     assert outcome.report["target"].endswith(target.partition("dbname=")[2].partition(" ")[0].strip("'"))

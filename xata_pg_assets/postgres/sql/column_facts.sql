@@ -1,4 +1,5 @@
-SELECT a.attname, a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attidentity = 'd'
+SELECT a.attname, a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attidentity = 'd',
+    format_type(a.atttypid, a.atttypmod)
 FROM pg_attribute AS a
 JOIN pg_class AS t ON t.oid = a.attrelid
 JOIN pg_namespace AS n ON n.oid = t.relnamespace

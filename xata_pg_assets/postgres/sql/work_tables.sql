@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS {loads} (
     xata_table text PRIMARY KEY,
     target_table text NOT NULL,
     mapping_table text NOT NULL,
+    source text,
     file text,
     dialect text,
     sha256 text,

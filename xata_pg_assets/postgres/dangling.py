@@ -1,0 +1,144 @@
+"""Links to rows that are not there: made NULL and written down, or their rows rejected, or the load refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from xata_pg_assets.errors import ExportError
+from xata_pg_assets.plan.tables import ORDINAL, Plan, TargetColumn, TargetTable
+from xata_pg_assets.postgres import ledger, rejects
+from xata_pg_assets.postgres import sql as statements
+from xata_pg_assets.postgres.catalog import exists
+from xata_pg_assets.postgres.connection import Connection
+from xata_pg_assets.postgres.expected import Expected, comma, expected_rows
+from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets.xata.records import Reason, TableReader
+
+__all__ = ["DanglingLinks", "DanglingPolicy", "ReadAgain"]
+
+DanglingPolicy = Literal["null", "reject", "fail"]
+ReadAgain = Callable[[TargetTable], TableReader | None]  # opens a table's file and reads it through
+
+
+@dataclass(frozen=True, slots=True)
+class DanglingLinks:
+    """What becomes of the links of one table that lead to rows which are not there."""
+
+    conn: Connection
+    layout: Layout
+    plan: Plan
+    table: TargetTable
+    policy: DanglingPolicy
+    read_again: ReadAgain
+
+    def refuse_or_reject(self) -> None:
+        """Refuse the load, or move the rows that cannot go without their links to the rejected ones.
+
+        A rejected row leaves others dangling, in its own table and round a cycle: this repeats until nothing changes.
+
+        Raises:
+            ExportError: a link dangles and the policy is to fail.
+        """
+        if self.policy == "fail":
+            for column in self.table.links:
+                self._refuse(column)
+        group = [self.table]
+        if self.policy == "reject" or any(column.not_null for column in self.table.links):
+            group += [self.plan.by_xata_name[name] for name in sorted(self.table.cycle - {self.table.xata_name})]
+        while sum(self._reject(member) for member in group):
+            pass
+
+    def write_down(self, expected: Expected, columns: Iterable[TargetColumn]) -> int:
+        """Record the dangling links of the columns, which the load makes NULL; return how many."""
+        names = self.layout.work("dangling_links")
+        own = sql.Literal(self.table.xata_name)
+        self.conn.execute(sql.SQL("DELETE FROM {} WHERE xata_table = {}").format(names, own))
+        return sum(
+            self.conn.execute(
+                sql.SQL(
+                    "INSERT INTO {} (xata_table, old_id, xata_column, missing_id) SELECT {}, s.id, {}, {} {}"
+                ).format(
+                    names,
+                    own,
+                    sql.Literal(column.xata_name),
+                    sql.Identifier("s", column.staging),
+                    self._dangling(expected, column),
+                )
+            ).rowcount
+            for column in columns
+        )
+
+    def lost(self) -> list[TargetColumn]:
+        """Return the links of a table just made that have fewer values than were staged: cheaper than to look."""
+        columns = self.table.links
+        if not columns:
+            return []
+        staged = self._counts(self.layout.staging(self.table), [column.staging for column in columns])
+        stored = self._counts(self.layout.target(self.table), [column.name for column in columns])
+        return [column for column, here, there in zip(columns, staged, stored, strict=True) if here != there]
+
+    def _counts(self, table: sql.Identifier, names: Iterable[str]) -> TupleRow:
+        query = sql.SQL("SELECT {} FROM {}").format(
+            comma(sql.SQL("count({})").format(sql.Identifier(name)) for name in names), table
+        )
+        return self.conn.execute(query).fetchone() or ()
+
+    def _dangling(self, expected: Expected, column: TargetColumn) -> sql.Composed:
+        """Return FROM and WHERE of the staged rows whose link dangles."""
+        return statements.get("dangling_links").format(
+            staging=self.layout.staging(expected.table),
+            link=sql.Identifier("s", column.staging),
+            rows_there=expected.rows_there(column),
+        )
+
+    def _refuse(self, column: TargetColumn) -> None:
+        expected = expected_rows(self.conn, self.layout, self.plan, self.table)
+        row = self.conn.execute(
+            sql.SQL("SELECT count(*) OVER (), s.id, {} {} ORDER BY s.id LIMIT 1").format(
+                sql.Identifier("s", column.staging), self._dangling(expected, column)
+            )
+        ).fetchone()
+        if row:
+            count, old_id, missing_id = row
+            raise ExportError(
+                self.table.xata_name,
+                None,
+                f"{count} links of {column.xata_name} lead to rows that are not there, the first from {old_id} to "
+                f"{missing_id}; export the linked table again, or set dangling_links to null or reject",
+            )
+
+    def _reject(self, table: TargetTable) -> int:
+        """Reject the rows of a table whose links dangle now; return how many."""
+        expected = expected_rows(self.conn, self.layout, self.plan, table)
+        line = expected.lines.get(table.xata_name)
+        columns = [column for column in table.links if self.policy == "reject" or column.not_null]
+        is_staged = line is not None and line.staged_rows is not None and exists(self.conn, self.layout.staging(table))
+        if line is None or not is_staged or not columns:
+            return 0
+        losers = sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT s.ctid, {}, s.id, {}::text, {}, {}::text {}").format(
+                sql.Identifier("s", ORDINAL),
+                sql.Literal(column.xata_name),
+                sql.Identifier("s", column.staging),
+                sql.Literal(Reason.DANGLING_LINK.value),
+                self._dangling(expected, column),
+            )
+            for column in columns
+        )
+        if self.conn.execute(sql.SQL("{} LIMIT 1").format(losers)).fetchone() is None:
+            return 0
+        moved = rejects.move(self.conn, self.layout, table, self.read_again(table), losers)
+        ledger.record(
+            self.conn,
+            self.layout,
+            table,
+            staged_rows=(line.staged_rows or 0) - moved,
+            rejected_rows=line.rejected_rows + moved,
+            fingerprint=None,  # what is staged is no longer what the file holds
+        )
+        return moved

@@ -1,0 +1,88 @@
+"""Python literals turned into JSON, without running anything."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from xata_pg_assets.xata.json_split import members
+
+__all__ = ["decode_dict", "to_json"]
+
+# Python's parser takes a hundred bytes for each: so that a line of garbage does not fill the memory
+_MAX_PARTS = 200_000
+
+_TOKEN = re.compile(r"""'(?:[^'\\]++|\\.)*+'|"(?:[^"\\]++|\\.)*+"|\b(?:True|False|None)\b""", re.DOTALL)
+_WORDS = {"True": "true", "False": "false", "None": "null"}
+
+_as_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class _NoLiteralError(ValueError):
+    """Raised for a text that is no Python literal, or one that JSON has no word for."""
+
+
+def decode_dict(text: bytes) -> Mapping[str, bytes] | None:
+    """Return the items of a dict as JSON texts, None where the text is no dict.
+
+    >>> items = decode_dict(b"{'id': 'a', 'l': [\\"it's\\", None], 'f': 1e-07}")
+    >>> [bytes(item).decode() for item in items.values()]
+    ['"a"', '["it\\'s", null]', '1e-07']
+    """
+    try:
+        return _as_members(_translated(text))
+    except (_NoLiteralError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    items = members(text, _key)
+    return None if items is None else {key: _item(item) for key, item in items.items()}
+
+
+def to_json(text: str) -> str | None:
+    """Return a Python literal as JSON, None where it is none.
+
+    >>> to_json("['a', True, 1.5]"), to_json("__import__('os')"), to_json("{1, 2}")
+    ('["a", true, 1.5]', None, None)
+    """
+    return None if text.count(",") > _MAX_PARTS else _evaluated(text)
+
+
+def _translated(text: bytes) -> bytes:
+    """Replace what JSON writes in another way; what is not JSON then, its parser refuses."""
+    return _TOKEN.sub(_token, text.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+
+
+def _token(match: re.Match[str]) -> str:
+    token = match[0]
+    if token in _WORDS:
+        return _WORDS[token]
+    if "\\" not in token and '"' not in token[1:-1]:
+        return f'"{token[1:-1]}"'
+    value = _evaluated(token)
+    if value is None:
+        raise _NoLiteralError(token)
+    return value
+
+
+def _item(item: bytes) -> bytes:
+    """Return an item as JSON; one that is no literal stays as it is, for the judge to refuse."""
+    try:
+        return _translated(item)
+    except _NoLiteralError:
+        value = to_json(item.decode(errors="replace"))
+        return item if value is None else value.encode()
+
+
+def _key(token: bytes) -> str | None:
+    value = _evaluated(token.decode(errors="replace"))
+    return None if value is None else str(json.loads(value))
+
+
+def _evaluated(text: str) -> str | None:
+    try:
+        return json.dumps(ast.literal_eval(text))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None

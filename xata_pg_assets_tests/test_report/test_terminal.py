@@ -1,0 +1,50 @@
+"""The page: what is nought everywhere is left out, what is wrong stands out, the verdict is last."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from xata_pg_assets.report.terminal import print_report
+
+
+def table(name: str = "users", failed: str | None = None, **facts: object) -> dict[str, object]:
+    checks = [
+        {"name": check, "passed": check != failed, "severity": "ERROR", "description": f"about [{check}]"}
+        for check in ("row_count", "not_null")
+    ]
+    counts = dict.fromkeys(("duplicate_rows", "rejected_rows", "dangling_links"), 0)
+    rows = {"source_rows": 12345, "target_rows": 12345}
+    return {"table": name, "seconds": 1.5, "checks": checks, **counts, **rows, **facts}
+
+
+def page(*tables: dict[str, object], code: int = 0, warnings: tuple[str, ...] = ()) -> str:
+    console = Console(file=StringIO(), width=160, soft_wrap=True)
+    print_report(console, {"tables": list(tables), "warnings": list(warnings), "exit_code": code})
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def test_noughts_need_no_column():
+    text = page(table())
+    assert text.splitlines()[0].split("  ")[0] == "table"
+    assert "rejected" not in text
+    assert "12,345" in text
+    assert "rejected" in page(table(), table("b", rejected_rows=3))
+
+
+def test_failed_checks_are_told_with_their_sentence():
+    assert "users.row_count: about [row_count]\n" in page(table(failed="row_count"), code=1)
+    assert "not checked" in page(table(checks=[]), code=3)
+
+
+@pytest.mark.parametrize(("code", "words"), [(0, "all checks passed"), (1, "a check failed"), (3, "Not finished")])
+def test_the_verdict_is_last(code, words):
+    assert words in page(table(), code=code, warnings=("careful",)).splitlines()[-1]
+
+
+def test_brackets_are_text():
+    assert "warning a [bold]b[/]" in page(table("[red]x"), warnings=("a [bold]b[/]",))
+    assert "[red]x" in page(table("[red]x"))
