@@ -142,6 +142,8 @@ def _check_metadata(result: CheckResult) -> Mapping[str, Any]:
             records=[dg.TableRecord({name: _plain(value) for name, value in row.items()}) for row in result.rows],
             schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in result.rows[0]]),
         )
+    if result.query:
+        metadata["all of them"] = dg.MetadataValue.md(f"```sql\n{result.query}\n```")
     return metadata
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -92,16 +93,36 @@ telemetry:
 nux:
   enabled: false
 """
-_STORAGE = f"""\
+_POSTGRES = f"""\
 storage:
   postgres:
     postgres_url:
       env: {_URL_VARIABLE}
 """
+_SQLITE = """\
+event_log_storage:
+  module: xata_pg_assets.assets.event_log
+  class: SqliteEventLog
+  config:
+    base_dir: {runs}
+run_storage:
+  module: dagster._core.storage.runs
+  class: SqliteRunStorage
+  config:
+    base_dir: {history}
+schedule_storage:
+  module: dagster._core.storage.schedules
+  class: SqliteScheduleStorage
+  config:
+    base_dir: {schedules}
+"""
 
 
 def _configuration(settings: Settings) -> str:
-    return _CONFIGURATION + (_STORAGE if settings.dagster_url is not None else "")
+    home = dagster_home(settings)
+    places = {"runs": home / "history" / "runs", "history": home / "history", "schedules": home / "schedules"}
+    quoted = {name: json.dumps(str(path)) for name, path in places.items()}  # a JSON string is one of YAML, too
+    return _CONFIGURATION + (_SQLITE.format(**quoted) if settings.dagster_url is None else _POSTGRES)
 
 
 def _storage_url(url: str) -> str:

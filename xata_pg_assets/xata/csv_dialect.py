@@ -67,7 +67,7 @@ def _writer(sample: bytes, head: Head, table: XataTable) -> Writer:
 def _hints(sample: bytes, head: Head, table: XataTable) -> Iterator[Writer]:
     types = {column.name: column.type for column in table.columns}
     columns = [types.get(name) for name in head.columns]
-    cut = layout_of(head, table).cut(sample, at_end=False)
+    cut = layout_of(head, table).cut(sample, at_end=len(sample) < _SAMPLE)
     for row in islice(cut.rows, _RECORDS):
         if len(row) != len(columns):
             continue

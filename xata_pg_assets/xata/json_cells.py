@@ -58,18 +58,9 @@ def kind_of(name: str, column: XataColumn | None, strings: JsonStrings) -> Kind:
     """Return how a column is taken from JSON; `strings` says what a string in a json column means."""
     if column is None:
         return _OTHER_KINDS.get(name, Kind(_is_plain_string, True, _any_cell))
-    match column.type:
-        case XataType.STRING | XataType.TEXT | XataType.EMAIL:
-            return Kind(_is_plain_string, True, _text_cell)
-        case XataType.LINK:
-            return Kind(_is_plain_string, True, _link_cell)
-        case XataType.DATETIME:
-            return _DATETIME
-        case XataType.JSON:
-            return Kind(_is_no_string, False, _JSON_CELLS[strings])
-        case XataType.INT:
-            return _INT
-    return Kind(_starts(r"^[-0-9tf\[{]"), False, _scalar_cell)
+    if column.type is XataType.JSON:
+        return Kind(_is_no_string, False, _JSON_CELLS[strings])
+    return _KINDS.get(column.type, _BARE)
 
 
 def cells_of(raws: Sequence[bytes | None], kind: Kind) -> Cells:
@@ -77,7 +68,7 @@ def cells_of(raws: Sequence[bytes | None], kind: Kind) -> Cells:
     texts, known = _texts(raws)
     texts = pc.if_else(pc.equal(texts, "null"), pa.scalar(None, pa.string()), texts)
     plain = kind.is_plain(texts)
-    values = _unquoted(texts) if kind.quoted else texts
+    values = _unquoted(pc.if_else(plain, texts, pa.scalar(None, pa.string()))) if kind.quoted else texts
     rows = np.flatnonzero(pc.fill_null(pc.invert(plain), False).to_numpy(zero_copy_only=False))
     if not rows.size and not known:
         return Cells(values, known)
@@ -97,9 +88,9 @@ def cells_of(raws: Sequence[bytes | None], kind: Kind) -> Cells:
 
 def shown(raw: bytes | None) -> str | None:
     """Return a cell as a person is told it: a string says what it says, all else is compact JSON."""
-    if raw is None:
+    text = "null" if raw is None else str(raw, "utf-8", "replace")
+    if text == "null":
         return None
-    text = str(raw, "utf-8", "replace")
     value = string_of(text)
     return printable(compact(text) if value is None else value)
 
@@ -119,20 +110,23 @@ def _texts(raws: Sequence[bytes | None]) -> tuple[Any, dict[int, Reason]]:
 
 
 def _unquoted(texts: Any) -> Any:
-    # a JSON text starts and ends with ASCII, so that no character is cut in two
     return pc.binary_slice(texts.cast(pa.binary()), 1, -1).cast(pa.string())
 
 
-def _is_plain_string(texts: Any) -> Any:
-    return pc.and_(pc.starts_with(texts, '"'), pc.invert(pc.match_substring(texts, "\\")))
+def _matches(pattern: str) -> Callable[[Any], Any]:
+    return lambda texts: pc.match_substring_regex(texts, pattern)
+
+
+# A string without an escape in it
+_is_plain_string = _matches(r'^"[^"\\]*"$')
+
+
+def _is_plain_link(texts: Any) -> Any:
+    return pc.and_(_is_plain_string(texts), pc.not_equal(texts, '""'))
 
 
 def _is_no_string(texts: Any) -> Any:
     return pc.invert(pc.starts_with(texts, '"'))
-
-
-def _starts(pattern: str) -> Callable[[Any], Any]:
-    return lambda texts: pc.match_substring_regex(texts, pattern)
 
 
 def _scalar_cell(raw: str) -> Cell:
@@ -186,10 +180,7 @@ def _link_cell(raw: str) -> Cell:
     >>> _link_cell('{"id": "rec_a", "name": "b"}'), _link_cell('{"id": null}')
     (('rec_a', None), ('{"id":null}', <Reason.BAD_VALUE: 'bad_value'>))
     """
-    if raw.startswith("{"):
-        value = _linked_id(raw)
-    else:
-        value = string_of(raw)
+    value = _linked_id(raw) if raw.startswith("{") else string_of(raw)
     return (value, None) if value else (compact(raw), Reason.BAD_VALUE)
 
 
@@ -223,8 +214,17 @@ def _auto_cell(raw: str) -> Cell:
     return value, None
 
 
+_skip = msgspec.json.Decoder(msgspec.Raw).decode
+
+
 def _is_json(text: str) -> bool:
     """Tell whether a text is JSON, even such that jsonb cannot hold."""
+    try:
+        _skip(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        pass
+    else:
+        return True
     try:
         parse(text)
     except JsonError as error:
@@ -238,8 +238,19 @@ _JSON_CELLS: dict[JsonStrings, Callable[[str], Cell]] = {
     "plain": _plain_cell,
 }
 
-_INT = Kind(_starts(r"^-?[0-9]+$"), False, _int_cell)
+_TEXT = Kind(_is_plain_string, True, _text_cell)
+_INT = Kind(_matches(r"^-?[0-9]+$"), False, _int_cell)
 _DATETIME = Kind(_is_plain_string, True, _scalar_cell)
+# Numbers, booleans, lists and objects stand in JSON as the judge takes them
+_BARE = Kind(_matches(r"^[-0-9tf\[{]"), False, _scalar_cell)
+_KINDS = {
+    XataType.STRING: _TEXT,
+    XataType.TEXT: _TEXT,
+    XataType.EMAIL: _TEXT,
+    XataType.INT: _INT,
+    XataType.DATETIME: _DATETIME,
+    XataType.LINK: Kind(_is_plain_link, True, _link_cell),
+}
 # Columns that no schema lists
 _OTHER_KINDS = {
     "id": Kind(_is_plain_string, True, _id_cell),

@@ -70,9 +70,12 @@ def _quotes(text: npt.NDArray[np.uint8], data: bytes) -> Positions:
     breaks = np.flatnonzero(np.diff(slashes) != 1)
     firsts = slashes[np.concatenate(([0], breaks + 1))]
     lasts = slashes[np.concatenate((breaks, [len(slashes) - 1]))]
-    escaped = lasts[(lasts - firsts) % 2 == 0] + 1
-    return quotes[~np.isin(quotes, escaped)]
+    is_escaped = np.zeros(len(text) + 1, dtype=bool)
+    is_escaped[lasts[(lasts - firsts) % 2 == 0] + 1] = True
+    unescaped: Positions = quotes[~is_escaped[quotes]]
+    return unescaped
 
 
 def _outside_strings(places: Positions, quotes: Positions) -> Positions:
-    return places[np.searchsorted(quotes, places) % 2 == 0]
+    outside: Positions = places[np.searchsorted(quotes, places) % 2 == 0]
+    return outside

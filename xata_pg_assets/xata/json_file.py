@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 from xata_pg_assets.errors import ExportError
 from xata_pg_assets.xata.block_reader import BlockReader, Columns, Place
 from xata_pg_assets.xata.byte_stream import ByteStream
 from xata_pg_assets.xata.json_elements import elements
-from xata_pg_assets.xata.json_pages import Form, Pages, walk
+from xata_pg_assets.xata.json_pages import Chunk, Form, Pages, walk
 from xata_pg_assets.xata.json_rows import Decode, JsonRows, decode, decode_list
 from xata_pg_assets.xata.records import ReadOptions, Records
 from xata_pg_assets.xata.schema import XataTable
@@ -19,6 +21,14 @@ __all__ = ["JsonFile"]
 
 _BLOCK_SIZE = 1024 * 1024
 _DIALECTS = {"sdk": "json (array of records)", "rest": "json (REST answers)", "sql": "json (SQL answers)"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a block is made of: records of one form, in spans of its bytes."""
+
+    form: Form
+    spans: tuple[tuple[int, int], ...]
 
 
 class JsonFile(BlockReader):
@@ -49,13 +59,21 @@ class JsonFile(BlockReader):
         return Columns() if pages.is_blank else self._rows.columns
 
     def _blocks(self, stream: ByteStream) -> Iterator[tuple[Place, Records]]:
-        for chunk in self._walk(stream, lambda: self._forms).chunks():
-            place = Place(chunk.offset, chunk.size, chunk.first, chunk.form)
-            yield place, self._read(chunk.texts, chunk.first, chunk.form)
+        if not self.columns:
+            return
+        for group in _grouped(self._walk(stream, lambda: self._forms).chunks(), self._block_size):
+            first, last = group[0], group[-1]
+            parts = tuple((chunk.offset - first.offset, chunk.size) for chunk in group)
+            place = Place(first.offset, sum(parts[-1]), first.first, _Parts(first.form, parts))
+            texts = first.texts if first is last else [text for chunk in group for text in chunk.texts]
+            yield place, self._read(texts, first.first, first.form)
 
     def _reread(self, data: bytes, place: Place) -> Records:
-        assert isinstance(place.form, Form)  # noqa: S101
-        return self._read(elements(data, at_end=True).texts, place.first, place.form)
+        parts = cast(_Parts, place.form)
+        texts = [
+            text for start, size in parts.spans for text in elements(data[start : start + size], at_end=True).texts
+        ]
+        return self._read(texts, place.first, parts.form)
 
     def _restart(self) -> None:
         self._rows = JsonRows(self.table, self.file, self._options, self.unknown)
@@ -90,3 +108,15 @@ class JsonFile(BlockReader):
                 f"record {first}: the rows are arrays, and no columns name their cells; ask for objects",
             )
         return decode_list(form.names)
+
+
+def _grouped(chunks: Iterator[Chunk], size: int) -> Iterator[list[Chunk]]:
+    """Put small chunks together: a page holds a few records only."""
+    group: list[Chunk] = []
+    for chunk in chunks:
+        if group and (chunk.form != group[0].form or chunk.offset + chunk.size - group[0].offset > size):
+            yield group
+            group = []
+        group.append(chunk)
+    if group:
+        yield group

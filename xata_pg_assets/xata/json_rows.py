@@ -41,7 +41,7 @@ def decode(text: bytes) -> Record | None:
     try:
         return _as_members(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return members(text)
+        return members(bytes(text))  # a nested object comes as a view of its record
 
 
 def decode_list(names: Sequence[str]) -> Decode:

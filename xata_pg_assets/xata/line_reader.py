@@ -37,13 +37,16 @@ class LineReader(BlockReader):
 
     def _read_head(self, stream: ByteStream) -> Columns:
         for data, _ in self._cut(stream):
-            texts, _ = lines_of(data, 1)
+            texts, lines = lines_of(data, 1)
             if texts:
+                self._first_line = lines[0]
                 return self._columns_of(texts)
         return Columns()
 
     def _blocks(self, stream: ByteStream) -> Iterator[tuple[Place, Records]]:
         line = 1
+        if not self.columns:
+            return
         for data, offset in self._cut(stream):
             place = Place(offset, len(data), line)
             line += data.count(b"\n")

@@ -16,7 +16,10 @@ __all__ = ["decode_dict", "to_json"]
 # Python's parser takes a hundred bytes for each: so that a line of garbage does not fill the memory
 _MAX_PARTS = 200_000
 
-_TOKEN = re.compile(r"""'(?:[^'\\]++|\\.)*+'|"(?:[^"\\]++|\\.)*+"|\b(?:True|False|None)\b""", re.DOTALL)
+# Its first group is what JSON only puts in other quotes
+_TOKEN = re.compile(
+    r"""'([^'"\\]*+)'|'(?:[^'\\]++|\\.)*+'|"([^"\\]*+)"|"(?:[^"\\]++|\\.)*+"|\b(?:True|False|None)\b""", re.DOTALL
+)
 _WORDS = {"True": "true", "False": "false", "None": "null"}
 
 _as_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -56,12 +59,10 @@ def _translated(text: bytes) -> bytes:
 
 
 def _token(match: re.Match[str]) -> str:
+    if match.lastindex:
+        return f'"{match[match.lastindex]}"'
     token = match[0]
-    if token in _WORDS:
-        return _WORDS[token]
-    if "\\" not in token and '"' not in token[1:-1]:
-        return f'"{token[1:-1]}"'
-    value = _evaluated(token)
+    value = _WORDS.get(token) or _evaluated(token)
     if value is None:
         raise _NoLiteralError(token)
     return value

@@ -186,8 +186,8 @@ def _matches(pattern: str) -> PlainTest:
 
 
 def _nothing(cells: Any) -> Any:
-    """Find nothing plainly right."""
-    return pc.and_(pc.is_valid(cells), False)
+    """Find nothing plainly right; NULL stays out of it."""
+    return pc.not_equal(cells, cells)
 
 
 def _is_bool(cells: Any) -> Any:

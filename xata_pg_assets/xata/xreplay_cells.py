@@ -78,7 +78,7 @@ def _object(text: str) -> str:
     try:
         parse(text)
     except JsonError as error:
-        if error.reason is Reason.BAD_VALUE:
+        if error.reason is Reason.BAD_VALUE and text.startswith(("[", "{")):
             return to_json(text) or text
     return text
 

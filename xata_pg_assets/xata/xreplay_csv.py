@@ -56,7 +56,7 @@ class XreplayCsv(BlockReader):
         if not self.columns:
             return
         offset, line = self._head.size, self._head.line
-        stream.seek(offset)
+        stream.read(offset)  # not a seek: every byte goes into the hash
         buffer, wanted, at_end = b"", self._block_size, False
         while True:
             if not at_end:

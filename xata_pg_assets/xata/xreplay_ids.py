@@ -62,10 +62,6 @@ class XreplayIds(LineReader):
             known={"id": known} if known else {},
         )
 
-    @property
-    def _first_line(self) -> int:
-        return 1
-
 
 def _raw(text: bytes) -> str:
     return printable(text[: 4 * MAX_RAW].decode(errors="replace"))[:MAX_RAW]

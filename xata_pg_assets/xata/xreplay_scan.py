@@ -20,6 +20,7 @@ _QUOTED = rb'"(?:[^"]++|"")*+"'
 _BARE = rb'[^",\r\n]*+'
 _JSON_STRING = rb'"(?:[^"\\\r\n]++|\\[^\r\n])*+"'
 _OVER = rb"(?=[,\r\n]|\Z)"
+_NO_BRACKET = rb"(?![\[{])"
 _VECTOR = rb'\[[^\[\]"\r\n]*+\]'
 # Brackets are balanced by a regular expression so far, and beyond that by counting
 _DEPTH = 6
@@ -30,10 +31,14 @@ def _nested(depth: int) -> bytes:
     return rb'[\[{](?:[^\[\]{}"\r\n]++|' + _JSON_STRING + inner + rb")*+[\]}]"
 
 
+def _one_of(*kinds: bytes) -> bytes:
+    return rb"((?>" + rb"|".join(kind + _OVER for kind in kinds) + rb"))"
+
+
 _CELLS: dict[Shape, bytes] = {
-    "plain": rb"((?>" + _QUOTED + _OVER + rb"|" + _BARE + _OVER + rb"))",
-    "vector": rb"((?>" + _VECTOR + _OVER + rb"|" + _QUOTED + _OVER + rb"|" + _BARE + _OVER + rb"))",
-    "json": rb"((?>" + rb"|".join(part + _OVER for part in (_nested(_DEPTH), _JSON_STRING, _QUOTED, _BARE)) + rb"))",
+    "plain": _one_of(_QUOTED, _BARE),
+    "vector": _one_of(_VECTOR, _QUOTED, _NO_BRACKET + _BARE),
+    "json": _one_of(_nested(_DEPTH), _JSON_STRING, _QUOTED, _NO_BRACKET + _BARE),
 }
 _LINE_END = rb"(?:\r\n?|\n|\Z)"
 _ANY_CELL = re.compile(rb'(?:"((?:[^"]++|"")*+)"([^,\r\n]*+)|(?!")([^,\r\n]*+))')
@@ -43,7 +48,7 @@ _JSON_STRING_CELL = re.compile(_JSON_STRING + _OVER)
 _JSON_PART = re.compile(
     rb"(?:[ \t\r\n,:]++|" + _JSON_STRING + rb"|[-+0-9.eE]++|true|false|null|([\[{])|([\]}]))", re.DOTALL
 )
-_PLAIN_JSON_STRING = re.compile(_JSON_STRING)
+_UNKNOWN = -1
 _LINE_ENDS = b"\r\n"
 
 
@@ -88,7 +93,7 @@ class Layout:
                 row: Sequence[bytes] = record.groups()[:-1]
                 over, end = record.start(width), record.end()
             else:
-                cells = self._cells(data, position)
+                cells = self._cells(data, position, at_end)
                 if cells is None:
                     break
                 row, over = cells
@@ -101,13 +106,15 @@ class Layout:
             position = min(end, len(data))
         return Cut(found.rows, found.starts, found.ends, position)
 
-    def _cells(self, data: bytes, position: int) -> tuple[list[bytes], int] | None:
-        """Read a record cell by cell, and tell where it is over; None where a quote is open at the end."""
+    def _cells(self, data: bytes, position: int, at_end: bool) -> tuple[list[bytes], int] | None:
+        """Read a record cell by cell, and tell where it is over; None where it is not in the data."""
         cells: list[bytes] = []
         while True:
             shape = self.shapes[len(cells)] if len(cells) < len(self.shapes) else "plain"
             end = _bare_end(data, position, shape)
-            if end is not None:
+            if end == _UNKNOWN and not at_end:
+                return None
+            if end is not None and end != _UNKNOWN:
                 cells.append(data[position:end])
             elif (cell := _ANY_CELL.match(data, position)) is not None:
                 end = cell.end()
@@ -135,7 +142,10 @@ def _requoted(cell: re.Match[bytes]) -> bytes:
 
 
 def _bare_end(data: bytes, position: int, shape: Shape) -> int | None:
-    """Return where a vector or a json text ends that stands without quotes; None where there is none."""
+    """Return where a vector or a json text ends that stands without quotes; None where there is none.
+
+    `_UNKNOWN` where more bytes might tell.
+    """
     if shape == "vector":
         vector = _VECTOR_CELL.match(data, position)
         return vector.end() if vector else None
@@ -158,4 +168,4 @@ def _brackets_end(data: bytes, position: int) -> int | None:
             depth -= 1
             if depth == 0:
                 return position if data[position : position + 1] in (b",", b"\r", b"\n", b"") else None
-    return None
+    return _UNKNOWN if data.find(b"\n", position) < 0 else None

@@ -105,7 +105,7 @@ def test_processes_that_open_a_fresh_home_at_once(tmp_path):
     line = (
         "import sys; from pathlib import Path; from xata_pg_assets.assets.instance import open_instance\n"
         "from xata_pg_assets.settings import load_settings\n"
-        "input()\n"
+        "print('ready', flush=True); input()\n"
         "with open_instance(load_settings(flags={'home': Path(sys.argv[1])})) as i: print(i.get_runs_count())"
     )
     starts = [
@@ -116,10 +116,11 @@ def test_processes_that_open_a_fresh_home_at_once(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
         )
-        for _ in range(2)
+        for _ in range(3)
     ]
+    assert {process.stdout.readline() for process in starts} == {"ready\n"}
     for process in starts:
         process.stdin.write("\n")
         process.stdin.flush()
     ends = [process.communicate(timeout=60) for process in starts]
-    assert [(process.returncode, *end) for process, end in zip(starts, ends, strict=True)] == [(0, "0\n", "")] * 2
+    assert [(process.returncode, *end) for process, end in zip(starts, ends, strict=True)] == [(0, "0\n", "")] * 3

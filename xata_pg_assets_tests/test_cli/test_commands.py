@@ -46,7 +46,10 @@ def tables_of(database: Database) -> set[str]:
 
 def is_untouched(database: Database) -> bool:
     """Whether a database has nothing that a migration makes."""
-    return tables_of(database) == set() and database.query("SELECT FROM pg_namespace WHERE nspname ~ '^xata'") == []
+    return (
+        tables_of(database) == set()
+        and database.query("SELECT nspname FROM pg_namespace WHERE nspname ~ '^xata'") == []
+    )
 
 
 def test_the_script_itself_migrates_and_prints_json_alone(migrating):
@@ -263,7 +266,7 @@ class TestCheck:
         migrating("migrate")
         cleaned = migrating("clean")
         assert (cleaned.code, cleaned.err) == (0, "3 staging tables dropped\n")
-        assert database.query("SELECT FROM pg_namespace WHERE nspname = 'xata_staging'") == []
+        assert database.query("SELECT nspname FROM pg_namespace WHERE nspname = 'xata_staging'") == []
         outcome = migrating("check", "--json")
         assert outcome.code == 0
         (values,) = [c for c in outcome.report["tables"][2]["checks"] if c["name"] == "values_equal"]

@@ -6,12 +6,13 @@ import random
 import signal
 import time
 
+import psycopg
 import pytest
 
 from xata_pg_assets_tests.fix_server import Database, Server
 from xata_pg_assets_tests.test_cli.conftest import Folder, XataPg
 
-ROWS = 20_000
+ROWS = 5_000
 KILLS = 10
 DIGESTS = ("users", "user_teams", "posts")
 
@@ -95,14 +96,18 @@ def test_ctrl_c_is_one_line_and_the_next_run_goes_on(
 ):
     assert large.path.is_dir()
     wanted, _ = undisturbed(migrating, server)
-    running = migrating.start("migrate", "--json")
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not database.query(
-        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND query ~* '^(copy|insert)'"
-    ):
-        time.sleep(0.005)
-    running.send(signal.SIGINT)
-    outcome = running.end()
+    assert migrating("migrate", "--tables", "users").code == 0
+    database.query("UPDATE users SET name = 'wrong'")
+    with psycopg.connect(database.url) as conn:
+        conn.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")  # so that it is surely at work
+        running = migrating.start("migrate", "--json")
+        deadline = time.monotonic() + 60
+        waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        while not database.query(waiting):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        running.send(signal.SIGINT)
+        outcome = running.end()
     assert (outcome.code, outcome.out) == (3, "")
     assert outcome.error == "stopped. What was committed stays; running again continues"
     assert others_in(database) == []
