@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.resources import files
@@ -24,6 +24,7 @@ from xata_pg_assets.postgres.bootstrap import prepare
 from xata_pg_assets.postgres.connection import Connection, connect, describe_target, translated
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.settings import Settings
+from xata_pg_assets.xata.ahead import WorkAhead
 from xata_pg_assets.xata.export import TableFile, TableFiles, find_table_files, open_table
 from xata_pg_assets.xata.records import ReadOptions, TableReader
 from xata_pg_assets.xata.schema import XataSchema
@@ -65,6 +66,7 @@ class Migration:
         self.schema = schema
         self.plan: Plan = make_plan(schema, settings.plan_options)
         self.observer: Observer = observer or _Nobody()
+        self._ahead: WorkAhead[TargetTable, ledger.Entry] | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings, observer: Observer | None = None) -> Migration:
@@ -110,6 +112,21 @@ class Migration:
         finally:
             self.observer.end(table, step)
 
+    @contextmanager
+    def staging_ahead(self, tables: Sequence[TargetTable] | None = None) -> Iterator[None]:
+        """Stage the tables (all by default) in the background, in load order, while others are loaded and checked.
+
+        `stage` then waits for its table, and raises what went wrong with it.
+        """
+        _ = self.layout, self.files  # what is wrong with these is told at once, and once
+        chosen = [table for table in self.plan.tables if tables is None or table in tables]
+        self._ahead = WorkAhead(self._stage, chosen)
+        try:
+            yield
+        finally:
+            self._ahead.close()
+            self._ahead = None
+
     def stage(self, table: TargetTable) -> ledger.Entry:
         """Land the table's file in staging; does nothing when just that is staged already.
 
@@ -117,6 +134,10 @@ class Migration:
             UsageError: no export is set, or two files claim the table.
             ExportError: the file cannot be read on.
         """
+        coming = self._ahead.take(table) if self._ahead else None
+        return self._stage(table) if coming is None else coming.result()
+
+    def _stage(self, table: TargetTable) -> ledger.Entry:
         layout, file = self.layout, self.files.found.get(table.xata_name)
         with self.session(table, "staging", file.path.stat().st_size if file else 0) as conn:
             line = ledger.entry(conn, layout, table)

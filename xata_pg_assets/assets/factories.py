@@ -1,5 +1,7 @@
 """Assets and checks of one table, made from its spec: thin ops around the migration."""
 
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -15,16 +17,19 @@ from xata_pg_assets.postgres.ledger import Entry
 
 __all__ = ["make_mapping_asset", "make_postgres_asset", "make_postgres_checks", "make_xata_asset"]
 
-# Only what may go through later is tried again: a server that is restarting, a deadlock, a cut line
-RETRIES = dg.RetryPolicy(max_retries=3, delay=1, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+# Only what may go through later is tried again: a server that is restarting, a deadlock, a cut line.
+# Asked for by exception, not by a RetryPolicy: under one Dagster takes Ctrl-C for a failure, and tries again
+MAX_RETRIES = 3
 
 
-def make_xata_asset(translator: XataTranslator, table: TargetTable, op_name: str) -> dg.AssetsDefinition:
+def make_xata_asset(
+    translator: XataTranslator, table: TargetTable, op_name: str, tags: Mapping[str, str]
+) -> dg.AssetsDefinition:
     """The table's rows, landed as they came."""
 
-    @_asset(translator.get_xata_spec(table), op_name)
+    @_asset(translator.get_xata_spec(table), op_name, tags)
     def xata(context: dg.AssetExecutionContext, migration: dg.ResourceParam[Migration]) -> dg.MaterializeResult[None]:
-        with _told():
+        with _interruptible(), _told(context.op_execution_context.retry_number):
             line = migration.stage(table)
         for warning in line.staging_warnings:
             context.log.warning(warning)
@@ -42,12 +47,16 @@ def make_xata_asset(translator: XataTranslator, table: TargetTable, op_name: str
     return xata
 
 
-def make_mapping_asset(translator: XataTranslator, table: TargetTable, op_name: str) -> dg.AssetsDefinition:
+def make_mapping_asset(
+    translator: XataTranslator, table: TargetTable, op_name: str, tags: Mapping[str, str]
+) -> dg.AssetsDefinition:
     """The table's id mapping."""
 
-    @_asset(translator.get_mapping_spec(table), op_name)
-    def id_mapping(migration: dg.ResourceParam[Migration]) -> dg.MaterializeResult[None]:
-        with _told():
+    @_asset(translator.get_mapping_spec(table), op_name, tags)
+    def id_mapping(
+        context: dg.AssetExecutionContext, migration: dg.ResourceParam[Migration]
+    ) -> dg.MaterializeResult[None]:
+        with _interruptible(), _told(context.op_execution_context.retry_number):
             line = migration.map_ids(table)
         return dg.MaterializeResult(
             metadata={"dagster/row_count": line.mapped_rows or 0, "seconds": round(line.mapping_seconds, 3)}
@@ -56,12 +65,16 @@ def make_mapping_asset(translator: XataTranslator, table: TargetTable, op_name: 
     return id_mapping
 
 
-def make_postgres_asset(translator: XataTranslator, table: TargetTable, op_name: str) -> dg.AssetsDefinition:
+def make_postgres_asset(
+    translator: XataTranslator, table: TargetTable, op_name: str, tags: Mapping[str, str]
+) -> dg.AssetsDefinition:
     """The migrated table."""
 
-    @_asset(translator.get_postgres_spec(table), op_name)
-    def postgres(migration: dg.ResourceParam[Migration]) -> dg.MaterializeResult[None]:
-        with _told():
+    @_asset(translator.get_postgres_spec(table), op_name, tags)
+    def postgres(
+        context: dg.AssetExecutionContext, migration: dg.ResourceParam[Migration]
+    ) -> dg.MaterializeResult[None]:
+        with _interruptible(), _told(context.op_execution_context.retry_number):
             line = migration.load(table)
         return dg.MaterializeResult(
             metadata={
@@ -78,7 +91,7 @@ def make_postgres_asset(translator: XataTranslator, table: TargetTable, op_name:
     return postgres
 
 
-def make_postgres_checks(table: TargetTable, op_name: str) -> dg.AssetChecksDefinition:
+def make_postgres_checks(table: TargetTable, op_name: str, tags: Mapping[str, str]) -> dg.AssetChecksDefinition:
     """The seven checks of the migrated table, which can be run together or one by one."""
     specs = [
         dg.AssetCheckSpec(name, asset=postgres_key(table), description=text, blocking=name in BLOCKING)
@@ -89,13 +102,13 @@ def make_postgres_checks(table: TargetTable, op_name: str) -> dg.AssetChecksDefi
         name=op_name,
         ins={"table": dg.In(dg.Nothing)},
         out={spec.name: dg.Out(is_required=False) for spec in specs},
-        retry_policy=RETRIES,
+        tags=tags,
     )
     def checks(
         context: dg.AssetCheckExecutionContext, migration: dg.ResourceParam[Migration]
     ) -> Iterator[dg.AssetCheckResult]:
         selected = {key.name for key in context.selected_asset_check_keys}
-        with _told():
+        with _interruptible(), _told(context.op_execution_context.retry_number):
             results = migration.check(table, selected)
         for result in results:
             yield dg.AssetCheckResult(
@@ -118,7 +131,7 @@ def make_postgres_checks(table: TargetTable, op_name: str) -> dg.AssetChecksDefi
 
 
 def _asset(
-    spec: dg.AssetSpec, op_name: str
+    spec: dg.AssetSpec, op_name: str, tags: Mapping[str, str]
 ) -> Callable[[Callable[..., dg.MaterializeResult[None]]], dg.AssetsDefinition]:
     """Decorate what makes an asset, its inputs and its output named here.
 
@@ -131,7 +144,7 @@ def _asset(
             for number, dep in enumerate(spec.deps)
         },
         outs={"rows": dg.AssetOut.from_spec(spec.replace_attributes(deps=[]), dagster_type=dg.Nothing)},
-        retry_policy=RETRIES,
+        op_tags=tags,
     )
 
 
@@ -158,9 +171,27 @@ def _file_facts(line: Entry) -> Mapping[str, Any]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(retries: int) -> Iterator[None]:
     """Let Dagster retry what is transient; end the step with one line on anything else that is ours."""
     try:
         yield
     except XataPgError as error:
-        raise dg.Failure(str(error), allow_retries=isinstance(error, TransientError)) from error
+        if isinstance(error, TransientError) and retries < MAX_RETRIES:
+            raise dg.RetryRequested(MAX_RETRIES, seconds_to_wait=2**retries) from error
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C be what psycopg knows: it then cancels the statement, which would run on and hold its locks."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in before:
+            signal.signal(number, signal.default_int_handler)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

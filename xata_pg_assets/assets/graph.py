@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dagster as dg
+from dagster._core.storage.tags import PRIORITY_TAG
 
 from xata_pg_assets.assets.factories import (
     make_mapping_asset,
@@ -30,13 +31,15 @@ def build_definitions(migration: Migration) -> dg.Definitions:
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = [translator.get_export_spec()]
     checks: list[dg.AssetChecksDefinition] = []
     names = NameSpace()
-    for table in migration.plan.tables:
+    for order, table in enumerate(migration.plan.tables):
+        # One table after the other, so that the next is read while this one is loaded
+        tags = {PRIORITY_TAG: str(-order)}
         # Op names take letters, digits and `_` only; two tables may differ by less
         name = names.take(snake_case(table.name))
-        assets.append(make_xata_asset(translator, table, f"xata__{name}"))
-        assets.append(make_mapping_asset(translator, table, f"id_mapping__{name}"))
-        assets.append(make_postgres_asset(translator, table, f"{LOAD}{name}"))
-        checks.append(make_postgres_checks(table, f"checks__{name}"))
+        assets.append(make_xata_asset(translator, table, f"xata__{name}", tags))
+        assets.append(make_mapping_asset(translator, table, f"id_mapping__{name}", tags))
+        assets.append(make_postgres_asset(translator, table, f"{LOAD}{name}", tags))
+        checks.append(make_postgres_checks(table, f"checks__{name}", tags))
     return dg.Definitions(
         assets=assets,
         asset_checks=checks,

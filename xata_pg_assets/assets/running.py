@@ -16,6 +16,9 @@ from xata_pg_assets.plan.tables import TargetTable
 
 __all__ = ["RunResult", "run_checks", "run_migration"]
 
+_INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
+# A step fails with it only to keep back what depends on its table: the ledger holds the result of the check
+_RED_CHECK = "DagsterAssetCheckFailedError"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -58,22 +61,29 @@ def _run(migration: Migration, job: str, selection: dg.AssetSelection) -> RunRes
     run_id = str(uuid4())
     job_def = chosen.resolve_job_def(job)
     with open_instance(migration.settings) as instance, kept_open(migration.settings, instance, run_id):
-        result = job_def.execute_in_process(instance=instance, run_id=run_id, raise_on_error=False, run_config=_QUIET)
+        try:
+            result = job_def.execute_in_process(
+                instance=instance, run_id=run_id, raise_on_error=False, run_config=_QUIET
+            )
+        except dg.DagsterExecutionInterruptedError:  # Dagster's name for Ctrl-C between two steps
+            raise KeyboardInterrupt from None
     events = result.all_events
+    if any(event.event_type is dg.DagsterEventType.RUN_CANCELED or _is_of(event, *_INTERRUPTS) for event in events):
+        raise KeyboardInterrupt
     # Dagster has no event for a step that it leaves out because another failed
     begun = {event.step_key for event in events if event.is_step_start}
     left_out = {step for step in job_def.graph.node_dict if step not in begun}
     return RunResult(
         run_id=result.run_id,
-        errors=tuple(_message(event) for event in events if event.is_step_failure and not _is_red_check(event)),
+        errors=tuple(_message(event) for event in events if event.is_step_failure and not _is_of(event, _RED_CHECK)),
         skipped=tuple(sorted(step.removeprefix(LOAD) for step in left_out if step.startswith(LOAD))),
     )
 
 
-def _is_red_check(event: dg.DagsterEvent) -> bool:
-    """Whether a step failed only to keep back what depends on it: the ledger holds the check's result."""
-    error = event.step_failure_data.error
-    return error is not None and error.cls_name == "DagsterAssetCheckFailedError"
+def _is_of(event: dg.DagsterEvent, *errors: str) -> bool:
+    """Whether a step failed with one of the errors, named by their classes."""
+    error = event.step_failure_data.error if event.is_step_failure else None
+    return error is not None and error.cls_name in errors
 
 
 def _message(event: dg.DagsterEvent) -> str:

@@ -94,12 +94,18 @@ def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) 
 
     Example: xata-pg migrate --source export --target postgresql://me@localhost/app
     """
-    from xata_pg_assets.assets.running import run_migration
     from xata_pg_assets.migration import Migration
 
     migration = Migration.from_settings(settings)
     _ = migration.files  # a wrong source is a usage error: nothing is touched yet
-    _run_and_report(migration, run_migration, _chosen(migration, tables), as_json=as_json)
+
+    def run(migration: Migration, chosen: Sequence[TargetTable] | None) -> RunResult:
+        with migration.staging_ahead(chosen):  # the first tables are read while Dagster is imported
+            from xata_pg_assets.assets.running import run_migration
+
+            return run_migration(migration, chosen)
+
+    _run_and_report(migration, run, _chosen(migration, tables), as_json=as_json)
 
 
 @app.command()

@@ -16,6 +16,9 @@ from xata_pg_assets.errors import ExitCode, XataPgError
 
 __all__ = ["main"]
 
+_STOPPED = "stopped. What was committed stays; running again continues"
+_INTERRUPTED = 130  # what Typer makes of Ctrl-C
+
 
 def main() -> None:
     """Run the command line; every error is one line on standard error, and the exit code says its kind."""
@@ -26,12 +29,14 @@ def main() -> None:
         logging.getLogger().addHandler(logging.NullHandler())  # their retries are told once, by the error they end in
     try:
         code = app(arguments, standalone_mode=False)
+        if code == _INTERRUPTED:
+            code = _fail(_STOPPED)
     except TyperException as error:
         code = _fail(getattr(error, "format_message", error.__str__)(), ExitCode.USAGE)
     except XataPgError as error:
         code = _fail(str(error), error.exit_code, is_debug=is_debug)
     except (KeyboardInterrupt, typer.Abort):
-        code = _fail("stopped. What was committed stays; running again continues", ExitCode.NOT_FINISHED)
+        code = _fail(_STOPPED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.NOT_FINISHED

@@ -1,14 +1,16 @@
-"""One item ahead: the next is made in a background thread while the caller works on this one."""
+"""Work ahead: what is needed next is made in a background thread while the caller works on something else."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Thread
+from typing import Generic, TypeVar
 
-__all__ = ["ahead"]
+__all__ = ["WorkAhead", "ahead"]
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 
 def ahead(items: Iterator[T]) -> Generator[T, None, None]:
@@ -21,3 +23,34 @@ def ahead(items: Iterator[T]) -> Generator[T, None, None]:
         while (item := coming.result()) is not None:
             coming = pool.submit(next, items, None)
             yield item
+
+
+class WorkAhead(Generic[K, T]):
+    """Does one piece of work after the other in a background thread, in the order in which they will be asked for.
+
+    The thread does not keep the process from ending: work must be safe to cut off anywhere.
+    """
+
+    def __init__(self, work: Callable[[K], T], keys: Iterable[K]) -> None:
+        self._work = work
+        self._coming: dict[K, Future[T]] = {key: Future() for key in keys}
+        Thread(target=self._run, args=(list(self._coming.items()),), name="work-ahead", daemon=True).start()
+
+    def take(self, key: K) -> Future[T] | None:
+        """Return the work, begun or done; None where it was not begun yet, and is now the caller's."""
+        coming = self._coming.pop(key, None)
+        return None if coming is None or coming.cancel() else coming
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        while self._coming:
+            self._coming.popitem()[1].cancel()
+
+    def _run(self, coming: Iterable[tuple[K, Future[T]]]) -> None:
+        for key, future in coming:
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(self._work(key))
+            except BaseException as error:  # the caller's, when it asks for the work
+                future.set_exception(error)

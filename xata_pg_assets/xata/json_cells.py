@@ -8,30 +8,32 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xata_pg_assets.xata.json_split import compact, members, string_of
-from xata_pg_assets.xata.json_text import JsonError, parse
+from xata_pg_assets.xata.json_cell import (
+    JSON_CELLS,
+    Cell,
+    JsonStrings,
+    any_cell,
+    id_cell,
+    int_cell,
+    link_cell,
+    scalar_cell,
+    text_cell,
+    vector_cell,
+)
+from xata_pg_assets.xata.json_split import compact, string_of
 from xata_pg_assets.xata.records import Reason
 from xata_pg_assets.xata.rules import printable
 from xata_pg_assets.xata.schema import XataColumn, XataType
 
-__all__ = ["Cells", "JsonStrings", "cells_of", "kind_of", "shown"]
-
-JsonStrings = Literal["auto", "encoded", "plain"]
-
-# The text, None for NULL, and what is wrong with it where something is
-Cell = tuple[str | None, Reason | None]
+__all__ = ["Cells", "cells_of", "kind_of", "shown"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_CONTAINER = ("{", "[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,9 @@ class Cells:
 def kind_of(name: str, column: XataColumn | None, strings: JsonStrings) -> Kind:
     """Return how a column is taken from JSON; `strings` says what a string in a json column means."""
     if column is None:
-        return _OTHER_KINDS.get(name, Kind(_is_plain_string, True, _any_cell))
+        return _OTHER_KINDS.get(name, Kind(_is_plain_string, True, any_cell))
     if column.type is XataType.JSON:
-        return Kind(_is_no_string, False, _JSON_CELLS[strings])
+        return Kind(_is_no_string, False, JSON_CELLS[strings])
     return _KINDS.get(column.type, _BARE)
 
 
@@ -129,131 +131,23 @@ def _is_no_string(texts: Any) -> Any:
     return pc.invert(pc.starts_with(texts, '"'))
 
 
-def _scalar_cell(raw: str) -> Cell:
-    """Take a string for what it says, and leave the rest to the judge of the type."""
-    value = string_of(raw)
-    return (raw if value is None else value), None
-
-
-def _text_cell(raw: str) -> Cell:
-    value = string_of(raw)
-    return (compact(raw), Reason.BAD_VALUE) if value is None else (value, None)
-
-
-def _any_cell(raw: str) -> Cell:
-    """Take whatever a column holds that the schema does not know."""
-    value = string_of(raw)
-    return (compact(raw) if value is None else value), None
-
-
-def _id_cell(raw: str) -> Cell:
-    """Take a string; a number can at least be shown."""
-    value = string_of(raw)
-    if value is not None:
-        return value, None
-    return (raw if _NUMBER.fullmatch(raw) else None), Reason.BAD_VALUE
-
-
-def _int_cell(raw: str) -> Cell:
-    """Take integral numbers however they are written: 1.0, 1e3.
-
-    >>> [_int_cell(raw)[0] for raw in ("1.0", "-12e3", "9007199254740993", "1.5", '"7"')]
-    ['1', '-12000', '9007199254740993', '1.5', '7']
-    """
-    if _NUMBER.fullmatch(raw) and len(raw) < 100:
-        number = Decimal(raw)
-        if number.adjusted() < 20 and number == number.to_integral_value():
-            return str(int(number)), None
-    return _scalar_cell(raw)
-
-
-class _Link(msgspec.Struct):
-    id: str
-
-
-_link = msgspec.json.Decoder(_Link).decode
-
-
-def _link_cell(raw: str) -> Cell:
-    """Take an id, or the record of that id, whatever else it holds.
-
-    >>> _link_cell('{"id": "rec_a", "name": "b"}'), _link_cell('{"id": null}')
-    (('rec_a', None), ('{"id":null}', <Reason.BAD_VALUE: 'bad_value'>))
-    """
-    value = _linked_id(raw) if raw.startswith("{") else string_of(raw)
-    return (value, None) if value else (compact(raw), Reason.BAD_VALUE)
-
-
-def _linked_id(raw: str) -> str | None:
-    try:
-        return _link(raw).id
-    except (msgspec.DecodeError, RecursionError):
-        parts = members(raw.encode()) or {}
-        return string_of(parts.get("id", b"").decode())
-
-
-def _encoded_cell(raw: str) -> Cell:
-    """Take a string for JSON text."""
-    return _scalar_cell(raw)
-
-
-def _plain_cell(raw: str) -> Cell:
-    """Take a string for a JSON string."""
-    return raw, None
-
-
-def _auto_cell(raw: str) -> Cell:
-    r"""Take a string for JSON text where it is an object or a list, otherwise for a string.
-
-    >>> [_auto_cell(raw)[0] for raw in ('"{\\"a\\": 1}"', '"12"', '"[sic]"', "[1]")]
-    ['{"a": 1}', '"12"', '"[sic]"', '[1]']
-    """
-    value = string_of(raw)
-    if value is None or not value.lstrip(" \t\r\n").startswith(_CONTAINER) or not _is_json(value):
-        return raw, None
-    return value, None
-
-
-_skip = msgspec.json.Decoder(msgspec.Raw).decode
-
-
-def _is_json(text: str) -> bool:
-    """Tell whether a text is JSON, even such that jsonb cannot hold."""
-    try:
-        _skip(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        pass
-    else:
-        return True
-    try:
-        parse(text)
-    except JsonError as error:
-        return error.reason is not Reason.BAD_VALUE
-    return True
-
-
-_JSON_CELLS: dict[JsonStrings, Callable[[str], Cell]] = {
-    "auto": _auto_cell,
-    "encoded": _encoded_cell,
-    "plain": _plain_cell,
-}
-
-_TEXT = Kind(_is_plain_string, True, _text_cell)
-_INT = Kind(_matches(r"^-?[0-9]+$"), False, _int_cell)
-_DATETIME = Kind(_is_plain_string, True, _scalar_cell)
+_TEXT = Kind(_is_plain_string, True, text_cell)
+_INT = Kind(_matches(r"^-?[0-9]+$"), False, int_cell)
+_DATETIME = Kind(_is_plain_string, True, scalar_cell)
 # Numbers, booleans, lists and objects stand in JSON as the judge takes them
-_BARE = Kind(_matches(r"^[-0-9tf\[{]"), False, _scalar_cell)
+_BARE = Kind(_matches(r"^[-0-9tf\[{]"), False, scalar_cell)
 _KINDS = {
     XataType.STRING: _TEXT,
     XataType.TEXT: _TEXT,
     XataType.EMAIL: _TEXT,
     XataType.INT: _INT,
     XataType.DATETIME: _DATETIME,
-    XataType.LINK: Kind(_is_plain_link, True, _link_cell),
+    XataType.VECTOR: Kind(_matches(r'^\[[^\n"]*$'), False, vector_cell),
+    XataType.LINK: Kind(_is_plain_link, True, link_cell),
 }
 # Columns that no schema lists
 _OTHER_KINDS = {
-    "id": Kind(_is_plain_string, True, _id_cell),
+    "id": Kind(_is_plain_string, True, id_cell),
     "xata.version": _INT,
     "xata.createdAt": _DATETIME,
     "xata.updatedAt": _DATETIME,

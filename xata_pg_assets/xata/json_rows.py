@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from xata_pg_assets.xata.block_reader import Columns
 from xata_pg_assets.xata.csv_head import column_names
-from xata_pg_assets.xata.json_cells import Cells, JsonStrings, cells_of, kind_of, shown
+from xata_pg_assets.xata.json_cell import JsonStrings
+from xata_pg_assets.xata.json_cells import Cells, cells_of, kind_of, shown
 from xata_pg_assets.xata.json_pages import Form
 from xata_pg_assets.xata.json_split import members
 from xata_pg_assets.xata.records import Fault, ReadOptions, Reason, Records

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from json import JSONDecoder
 
-__all__ = ["compact", "members", "string_of", "value_end"]
+__all__ = ["KEY", "compact", "members", "string_of", "value_end"]
 
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 _PYTHON_STRING = rb"'(?:[^'\\]++|\\.)*+'"
@@ -18,6 +18,8 @@ _OTHER = rb"[^\"'\[\]{},]++"
 # What a value is made of; a quote alone is part of nothing
 _PIECE = re.compile(rb"(?s)" + _STRING + rb"|[\[{]|([\]}])|(,)|[^\"\[\]{},]++")
 _PYTHON_PIECE = re.compile(rb"(?s)" + _STRING + rb"|" + _PYTHON_STRING + rb"|[\[{]|([\]}])|(,)|" + _OTHER)
+# A key of JSON, and its colon
+KEY = re.compile(rb'(?s)[ \t\r\n]*+("(?:[^"\\]++|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+')
 _KEY = re.compile(rb"(?s)" + _SPACE + rb"(" + _STRING + rb"|" + _PYTHON_STRING + rb")" + _SPACE + rb":" + _SPACE)
 _OPEN = re.compile(_SPACE + rb"\{" + _SPACE)
 _END = re.compile(_SPACE + rb"\Z")

@@ -37,7 +37,7 @@ def _one_of(*kinds: bytes) -> bytes:
 
 _CELLS: dict[Shape, bytes] = {
     "plain": _one_of(_QUOTED, _BARE),
-    "vector": _one_of(_VECTOR, _QUOTED, _NO_BRACKET + _BARE),
+    "vector": _one_of(_VECTOR, _QUOTED, _BARE),
     "json": _one_of(_nested(_DEPTH), _JSON_STRING, _QUOTED, _NO_BRACKET + _BARE),
 }
 _LINE_END = rb"(?:\r\n?|\n|\Z)"

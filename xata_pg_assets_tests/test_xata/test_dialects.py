@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from xata_pg_assets.errors import ExportError
-from xata_pg_assets.xata import json_pages, line_reader, xreplay_csv
+from xata_pg_assets.xata import json_window, line_reader, xreplay_csv
 from xata_pg_assets.xata.console_csv import ConsoleCsv
 from xata_pg_assets.xata.records import ReadOptions, Reason
 from xata_pg_assets.xata.schema import XataColumn, XataTable
@@ -433,10 +435,10 @@ XREPLAY_CASES = {
         "t.csv",
         'id,j,n\na,"hello, ""x"\nb,{"a":\n [1,\n 2]},1\n'
         'c,"say \\"x\\", you",2\nd,null,3\ne,12.50,4\nf,[[[[[[[[[{"a": [",]"]}]]]]]]]]],5\n'
-        'g,true,6\nh,"",7\ni,,8\nj,hello,9\nk,{"a": [1,10\nl,"[1, 2]",11\nm,"{""a"": ""b""}",12\nn,{a},13\n',
+        'g,true,6\nh,"",7\ni,,8\nj,hello,9\nk,{"a": [1,10\nl,"[1, 2]",11\nm,"{""a"": ""b""}",12\nn,{a},13\no,[1,\n2],14\n',
         table(j=T.JSON, n=T.INT),
         cells={
-            "id": ["b", "c", "d", "e", "f", "g", "h", "i", "l", "m"],
+            "id": ["b", "c", "d", "e", "f", "g", "h", "i", "l", "m", "o"],
             "j": [
                 '{"a":\n [1,\n 2]}',
                 '"say \\"x\\", you"',
@@ -448,6 +450,7 @@ XREPLAY_CASES = {
                 None,
                 '"[1, 2]"',
                 '{"a": "b"}',
+                "[1,\n2]",
             ],
         },
         told=[
@@ -659,7 +662,7 @@ def test_files_that_cannot_be_read_on(tmp_path, name, content, said):
     ],
 )
 def test_records_without_an_end(tmp_path, monkeypatch, name, content, said):
-    for module in (json_pages, line_reader, xreplay_csv):
+    for module in (json_window, line_reader, xreplay_csv):
         monkeypatch.setattr(module, "MAX_RECORD", 1024)
     with pytest.raises(ExportError) as error:
         Reading(write(tmp_path, name, content), table(b=T.BOOL, s=T.TEXT), block_size=64)
@@ -742,3 +745,41 @@ def test_many_small_pages_make_few_blocks(tmp_path, block_size):
     assert [(places[row].line, places[row].raw) for row in range(600)] == [
         (row + 1, json.dumps({"id": f"{row // 3}-{row % 3}"})) for row in range(600)
     ]
+
+
+# --- memory ------------------------------------------------------------------------------------------
+
+_READ = """
+import resource, sys
+from pathlib import Path
+import pyarrow
+from xata_pg_assets.xata.export import DIALECTS
+from xata_pg_assets.xata.records import ReadOptions
+from xata_pg_assets.xata.schema import XataColumn, XataTable, XataType
+
+pyarrow.array(["x"])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+path = Path(sys.argv[1])
+table = XataTable("t", (XataColumn("s", XataType.TEXT), XataColumn("j", XataType.JSON)))
+reader = DIALECTS[path.suffix](path, path.name, table, ReadOptions())
+rows = sum(batch.rows for batch in reader.batches())
+print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize("name", ["t.json", "t.csv"])
+def test_a_file_is_never_in_memory_whole(tmp_path, name):
+    rows = 100_000
+    with (tmp_path / name).open("w") as file:
+        if name == "t.json":
+            row = json.dumps({"id": "rec_%d", "s": 'some "text"\n' * 30, "j": {"a": [1, 2]}})
+            file.write("[" + ",\n".join(row % number for number in range(rows)) + "]")
+        else:
+            row = '\nrec_%d,{"a": [1, 2]},"' + "some text " * 40 + '"'
+            file.write("id,j,s" + "".join(row % number for number in range(rows)))
+    done = subprocess.run(
+        [sys.executable, "-c", _READ, str(tmp_path / name)], capture_output=True, text=True, check=True
+    )
+    read, kilobytes = map(int, done.stdout.split())
+    assert read == rows
+    assert kilobytes < 80 * 1024 < (tmp_path / name).stat().st_size / 1024 * 2.5
