@@ -23,6 +23,8 @@ from xata_pg_assets.postgres import checks, embedded, id_mapping, ledger, loadin
 from xata_pg_assets.postgres.bootstrap import prepare
 from xata_pg_assets.postgres.connection import Connection, connect, describe_target, translated
 from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets.postgres.source import Source
+from xata_pg_assets.postgres.source_table import SourceTable, SourceTables, find_source_tables
 from xata_pg_assets.settings import Settings
 from xata_pg_assets.xata.ahead import WorkAhead
 from xata_pg_assets.xata.export import TableFile, TableFiles, find_table_files, open_table
@@ -138,17 +140,19 @@ class Migration:
         return self._stage(table) if coming is None else coming.result()
 
     def _stage(self, table: TargetTable) -> ledger.Entry:
-        layout, file = self.layout, self.files.found.get(table.xata_name)
-        with self.session(table, "staging", file.path.stat().st_size if file else 0) as conn:
+        file, layout = self.files.found.get(table.xata_name), self.layout
+        with self.session(table, "staging", _size_of(file) if file else 0) as conn:
             line = ledger.entry(conn, layout, table)
             if file is None:
                 return self._stage_nothing(conn, table, line)
-            is_intact = line.fingerprint is not None and staging.is_intact(conn, layout, table, line)
-            if is_intact and line.fingerprint == self._fingerprint(table, sha256_of(file.path)):
+            # To know whether a table of a database changed is to read it, so it is read for good
+            may_stay = isinstance(file, TableFile) and line.fingerprint is not None
+            is_intact = may_stay and staging.is_intact(conn, layout, table, line)
+            if is_intact and line.fingerprint == self._fingerprint(table, _digest_of(file)):
                 return line
             return self._stage_file(conn, table, file)
 
-    def _stage_file(self, conn: Connection, table: TargetTable, file: TableFile) -> ledger.Entry:
+    def _stage_file(self, conn: Connection, table: TargetTable, file: TableFile | SourceTable) -> ledger.Entry:
         return staging.stage(
             conn,
             self.layout,
@@ -168,6 +172,8 @@ class Migration:
         return staging.keep(conn, self.layout, table, warning)
 
     def _no_file(self, table: TargetTable) -> str:
+        if self._is_database:
+            return f"{table.xata_name}: schema {self.settings.source_schema} of the source has no table of this name"
         return f"{table.xata_name}: the export has no file of this name"
 
     def map_ids(self, table: TargetTable) -> ledger.Entry:
@@ -197,7 +203,7 @@ class Migration:
             if line.staged_rows is None or staging.is_intact(conn, self.layout, member, line):
                 continue
             file = self.files.found.get(name) if self.settings.source else None
-            if file and self._fingerprint(member, sha256_of(file.path)) == line.fingerprint:
+            if file and self._fingerprint(member, _digest_of(file)) == line.fingerprint:
                 self._stage_file(conn, member, file)
             elif line.loaded_at is None:
                 raise UsageError(
@@ -208,30 +214,71 @@ class Migration:
                 staging.keep(conn, self.layout, member, f"{name}: its staged rows are gone, and so is its file")
 
     @cached_property
-    def files(self) -> TableFiles:
-        """The files of the export.
+    def files(self) -> TableFiles | SourceTables:
+        """The files of the export, or the tables that hold its rows, as they all are at this moment.
 
         Raises:
-            UsageError: no export is set, it is no folder, or two files claim one table.
+            UsageError: no export is set, it is neither a folder nor a PostgreSQL of its own, or two files claim
+                one table.
+            TransientError: the PostgreSQL cannot be reached.
         """
         if self.settings.source is None:
             raise UsageError("setting source: not set; name the folder of the export (--source, XATA_PG_SOURCE)")
-        if "://" in self.settings.source:  # told without the URL: it may hold a password
-            raise UsageError("setting source: a PostgreSQL cannot be read yet; name a folder of files")
-        return find_table_files(Path(self.settings.source), self.schema)
+        if not self._is_database:
+            return find_table_files(Path(self.settings.source), self.schema)
+        source = Source(self.settings.source, self.settings.source_schema)
+        try:
+            self._refuse_own_schema(source)
+            return find_source_tables(source, self.schema, make_plan(self.schema))
+        except BaseException:
+            source.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of a source database; what is read later, is read as it then is."""
+        files = self.__dict__.pop("files", None)
+        if isinstance(files, SourceTables):
+            files.source.close()
+
+    def _refuse_own_schema(self, source: Source) -> None:
+        """Keep a source from being the schema that is written to."""
+        ours = {getattr(self.settings, name): name for name in ("target_schema", "work_schema", "staging_schema")}
+        if source.schema not in ours or (self.settings.target is None and not embedded.is_running(self.settings.home)):
+            return
+        with self.reading() as conn:
+            if source.is_database_of(conn):
+                raise UsageError(
+                    f"setting source_schema: {source.schema} of {source.name} is the {ours[source.schema]}, too; "
+                    f"choose another {ours[source.schema]}"
+                )
+
+    @property
+    def _is_database(self) -> bool:
+        """Whether the rows come from a PostgreSQL."""
+        return self.settings.source is not None and "://" in self.settings.source
 
     @property
     def source_name(self) -> str:
-        """The source as it may be shown."""
+        """The source as it may be shown.
+
+        Raises:
+            UsageError: it is a URL, and not PostgreSQL's.
+        """
         source = self.settings.source or ""
-        return describe_target(source) if "://" in source else source
+        return _described(source, "source") if self._is_database else source
 
     @property
     def warnings(self) -> list[str]:
         """What a person should know of the export as a whole."""
         if self.settings.source is None:
             return []
-        return [f"{name}: no table of the schema has this name; the file is left out" for name in self.files.strangers]
+        if not self._is_database:
+            return [
+                f"{name}: no table of the schema has this name; the file is left out" for name in self.files.strangers
+            ]
+        # Nobody waits for a server only to hear what it has besides
+        strangers = self.files.strangers if "files" in self.__dict__ else ()
+        return [f"{name}: no table of the schema has this name; it is left out" for name in strangers]
 
     def heads(self) -> Mapping[str, TableReader]:
         """Open every file of the export and read its head; nothing without an export."""
@@ -254,12 +301,7 @@ class Migration:
         """Name the target without its password, and without starting anything."""
         if self.settings.target is None:
             return f"the embedded PostgreSQL in {self.settings.home}"
-        try:
-            return describe_target(self.settings.target.get_secret_value())
-        except psycopg.ProgrammingError:
-            raise UsageError(
-                "setting target: not a PostgreSQL URL; write postgresql://user@host:5432/database"
-            ) from None
+        return _described(self.settings.target.get_secret_value(), "target")
 
     def target_problems(self) -> list[str]:
         """Return what stands in the way at the target; an embedded one that does not run is not started for it."""
@@ -268,8 +310,9 @@ class Migration:
         with self.reading() as conn:
             return preflight.problems(conn, self.wanted_layout, self.plan)
 
-    def _open(self, file: TableFile, *, thorough: bool) -> TableReader:
-        return open_table(file, ReadOptions(self.settings.empty_text, self.settings.json_strings, thorough))
+    def _open(self, file: TableFile | SourceTable, *, thorough: bool) -> TableReader:
+        options = ReadOptions(self.settings.empty_text, self.settings.json_strings, thorough)
+        return open_table(file, options) if isinstance(file, TableFile) else file.open(options)
 
     def _read_again(self, table: TargetTable) -> TableReader | None:
         """Read a table's file through, so that rows can be looked up in it; None where it is gone."""
@@ -305,16 +348,31 @@ def resolve_schema(settings: Settings) -> Path:
     """Return the schema to use: the one set, the one found with the export, or the example's.
 
     Raises:
-        UsageError: an export is set, and no schema lies in or beside it.
+        UsageError: an export is set, and no schema lies in or beside it, or it is a database.
     """
     if settings.schema_path is not None:
         return settings.schema_path
-    if settings.source is not None and "://" not in settings.source:
-        return find_schema(Path(settings.source))
-    return example_schema_path()
+    if settings.source is None:
+        return example_schema_path()
+    if "://" in settings.source:
+        raise UsageError("setting schema: not set, and a PostgreSQL source tells none; name schema.json (--schema)")
+    return find_schema(Path(settings.source))
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _size_of(file: TableFile | SourceTable) -> int:
+    return file.path.stat().st_size if isinstance(file, TableFile) else file.size
+
+
+def _digest_of(file: TableFile | SourceTable) -> str:
+    """Return the SHA-256 that a reader of the file tells."""
+    if isinstance(file, SourceTable):
+        return file.sha256()
+    with file.path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _described(url: str, role: str) -> str:
+    try:
+        return describe_target(url)
+    except psycopg.ProgrammingError:
+        raise UsageError(f"setting {role}: not a PostgreSQL URL; write postgresql://user@host:5432/database") from None

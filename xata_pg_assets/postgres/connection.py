@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Literal
 
 import psycopg
 from psycopg import errors as pg
@@ -72,8 +73,8 @@ class ServerFacts:
         return f"{self.version // 10000}.{self.version % 10000}"
 
 
-def connect(url: str) -> Connection:
-    """Open a session whose settings are ours, in autocommit.
+def connect(url: str, role: Literal["target", "source"] = "target") -> Connection:
+    """Open a session whose settings are ours, in autocommit; errors name the server by its `role`.
 
     Raises:
         UsageError: the URL is none.
@@ -82,11 +83,11 @@ def connect(url: str) -> Connection:
     try:
         conninfo_to_dict(url)
     except psycopg.ProgrammingError:
-        raise UsageError("setting target: not a PostgreSQL URL; write postgresql://user@host:5432/database") from None
+        raise UsageError(f"setting {role}: not a PostgreSQL URL; write postgresql://user@host:5432/database") from None
     try:
         conn = psycopg.connect(url, autocommit=True, prepare_threshold=None, application_name="xata_pg_assets")
     except psycopg.OperationalError as error:
-        raise TransientError(f"target {describe_target(url)}: {_reason(error)}; is the server up?") from None
+        raise TransientError(f"{role} {describe_target(url)}: {_reason(error)}; is the server up?") from None
     _lift_timeout(conn)
     names = [*_SESSION, *(["transaction_timeout"] if conn.info.server_version >= 170000 else [])]
     conn.execute(

@@ -193,6 +193,7 @@ class _Lander:
                 staging_warnings=warnings,
                 staging_seconds=perf_counter() - started,
                 staged_at=ledger.now(),
+                checks={},  # those there were are of other rows
             )
             if duplicates.stand_in_unique_columns(self.conn, self.layout, self.table):
                 duplicates.settle(self.conn, self.layout, self.table, reader)

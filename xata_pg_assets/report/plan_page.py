@@ -8,8 +8,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from xata_pg_assets.errors import XataPgError
 from xata_pg_assets.migration import Migration
-from xata_pg_assets.plan.tables import Role, TargetTable
+from xata_pg_assets.plan.tables import Plan, Role, TargetTable
+from xata_pg_assets.xata.records import TableReader
 
 __all__ = ["describe_plan", "print_plan"]
 
@@ -20,21 +22,7 @@ def describe_plan(migration: Migration) -> dict[str, Any]:
     return {
         "source": migration.source_name,
         "target": migration.describe_target(),
-        "tables": [
-            {
-                "xata_table": table.xata_name,
-                "table": table.name,
-                "file": heads[table.xata_name].file if table.xata_name in heads else None,
-                "dialect": heads[table.xata_name].dialect if table.xata_name in heads else None,
-                "bytes": heads[table.xata_name].size if table.xata_name in heads else 0,
-                "columns": [
-                    {"xata_column": column.xata_name, "column": column.name, "type": str(column.type)}
-                    for column in table.columns
-                ],
-                "links_to": [plan.by_xata_name[name].name for name in table.parents],
-            }
-            for table in plan.tables
-        ],
+        "tables": [_describe_table(plan, table, heads.get(table.xata_name)) for table in plan.tables],
         "cycles": [list(cycle) for cycle in plan.cycles],
         "renamed": [renaming for table in plan.tables for renaming in _renamings(table)],
         "warnings": [*plan.warnings, *migration.warnings, *migration.head_warnings(heads)],
@@ -42,13 +30,48 @@ def describe_plan(migration: Migration) -> dict[str, Any]:
     }
 
 
+def _describe_table(plan: Plan, table: TargetTable, head: TableReader | None) -> dict[str, Any]:
+    return {
+        "xata_table": table.xata_name,
+        "table": table.name,
+        "file": head.file if head else None,
+        "dialect": head.dialect if head else None,
+        "bytes": head.size if head else 0,
+        "rows_estimated": _estimated_rows(head) if head else 0,
+        "columns": [
+            {"xata_column": column.xata_name, "column": column.name, "type": str(column.type)}
+            for column in table.columns
+        ],
+        "columns_missing": [column.name for column in head.missing] if head else [],
+        "columns_unknown": list(head.unknown) if head else [],
+        "links_to": [plan.by_xata_name[name].name for name in table.parents],
+    }
+
+
+def _estimated_rows(reader: TableReader) -> int | None:
+    """Estimate a file's records from its first block; None where that says nothing of the rest."""
+    try:
+        batches = reader.batches()
+        first = next(batches, None)
+        if first is None:
+            return 0
+        if next(batches, None) is None:
+            return first.source_rows
+    except XataPgError:  # what is wrong with the file is told by the migration, with its line
+        return None
+    if reader.file.endswith(".gz") or not first.data:
+        return None
+    return round(first.source_rows * reader.size / len(first.data))
+
+
 def print_plan(console: Console, description: dict[str, Any]) -> None:
     """Print the page."""
     source = description["source"] or "the schema alone, for no source is set,"
     console.print(f"from [bold]{escape(source)}[/] to [bold]{escape(description['target'])}[/]")
     grid = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "Xata table", "table", "columns", "links to", "file"):
+    for name in ("", "Xata table", "table", "columns", "links to", "file", "read as"):
         grid.add_column(name)
+    grid.add_column("rows, about", justify="right")
     grid.add_column("size", justify="right")
     for number, table in enumerate(description["tables"], 1):
         grid.add_row(
@@ -58,6 +81,8 @@ def print_plan(console: Console, description: dict[str, Any]) -> None:
             str(len(table["columns"])),
             escape(", ".join(table["links_to"])),
             escape(table["file"] or "-"),
+            table["dialect"] or "",
+            "?" if table["rows_estimated"] is None else f"{table['rows_estimated']:,}",
             f"{table['bytes'] / 1e6:,.2f} MB" if table["file"] else "",
         )
     console.print(grid)
@@ -67,10 +92,14 @@ def print_plan(console: Console, description: dict[str, Any]) -> None:
         console.print(f"{len(description['renamed'])} names change:")
         for renaming in description["renamed"]:
             console.print(f"  {escape(renaming['from'])} → {escape(renaming['to'])}")
+    # What a person must not miss stands last, where the eye is
     for warning in description["warnings"]:
         console.print(f"[yellow]warning[/] {escape(warning)}")
     for problem in description["problems"]:
         console.print(f"[red]problem[/] {escape(problem)}")
+    verdict = "[red]It would not go through.[/]" if description["problems"] else "[green]Nothing stands in the way.[/]"
+    rows = sum(table["bytes"] for table in description["tables"])
+    console.print(f"{len(description['tables'])} tables, {rows / 1e6:,.1f} MB. {verdict}")
 
 
 def _renamings(table: TargetTable) -> list[dict[str, str]]:

@@ -67,7 +67,7 @@ class BlockReader(ABC):
         self.file = file
         self._path = path
         self._options = options
-        with ByteStream(path, file) as stream:
+        with self._open() as stream:
             self.size = stream.size
             found = self._read_head(stream)
         self.columns = found.columns
@@ -101,7 +101,7 @@ class BlockReader(ABC):
         self._marks = []
         self._judge = self._new_judge()
         self._restart()
-        with ByteStream(self._path, self.file) as stream, closing(ahead(self._batches(stream))) as batches:
+        with self._open() as stream, closing(ahead(self._batches(stream))) as batches:
             yield from batches
 
     def _batches(self, stream: ByteStream) -> Iterator[Batch]:
@@ -121,7 +121,7 @@ class BlockReader(ABC):
         starts = [mark.staged for mark in self._marks]
         by_block = groupby(sorted(set(staged)), lambda row: bisect_right(starts, row) - 1)
         found: dict[int, Location] = {}
-        with ByteStream(self._path, self.file) as stream:
+        with self._open() as stream:
             for number, rows in by_block:
                 mark = self._marks[number]
                 stream.seek(mark.place.offset)
@@ -145,6 +145,10 @@ class BlockReader(ABC):
             force_null=self.force_null,
             force_not_null=self.force_not_null,
         )
+
+    def _open(self) -> ByteStream:
+        """Open the file at its start."""
+        return ByteStream(self._path, self.file)
 
     @abstractmethod
     def _read_head(self, stream: ByteStream) -> Columns:

@@ -20,6 +20,8 @@ _MAX_PARTS = 200_000
 _TOKEN = re.compile(
     r"""'([^'"\\]*+)'|'(?:[^'\\]++|\\.)*+'|"([^"\\]*+)"|"(?:[^"\\]++|\\.)*+"|\b(?:True|False|None)\b""", re.DOTALL
 )
+# An escape that Python does not know, or one that it does
+_ESCAPE = re.compile(r"""\\(?:([^\n\\'"abfnrtvxuUN0-7])|.)""", re.DOTALL)
 _WORDS = {"True": "true", "False": "false", "None": "null"}
 
 _as_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -84,6 +86,15 @@ def _key(token: bytes) -> str | None:
 
 def _evaluated(text: str) -> str | None:
     try:
-        return json.dumps(ast.literal_eval(text))
+        return json.dumps(ast.literal_eval(_ESCAPE.sub(_known_escape, text)))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
+
+
+def _known_escape(escape: re.Match[str]) -> str:
+    r"""Double the backslash of an escape that Python takes literally, but warns of on the terminal.
+
+    >>> _evaluated(r"'\d \\d'")
+    '"\\\\d \\\\d"'
+    """
+    return escape[0] if escape[1] is None else f"\\\\{escape[1]}"

@@ -435,7 +435,8 @@ XREPLAY_CASES = {
         "t.csv",
         'id,j,n\na,"hello, ""x"\nb,{"a":\n [1,\n 2]},1\n'
         'c,"say \\"x\\", you",2\nd,null,3\ne,12.50,4\nf,[[[[[[[[[{"a": [",]"]}]]]]]]]]],5\n'
-        'g,true,6\nh,"",7\ni,,8\nj,hello,9\nk,{"a": [1,10\nl,"[1, 2]",11\nm,"{""a"": ""b""}",12\nn,{a},13\no,[1,\n2],14\n',
+        'g,true,6\nh,"",7\ni,,8\nj,hello,9\nk,{"a": [1,10\nl,"[1, 2]",11\nm,"{""a"": ""b""}",12\n'
+        "n,{a},13\no,[1,\n2],14\n",
         table(j=T.JSON, n=T.INT),
         cells={
             "id": ["b", "c", "d", "e", "f", "g", "h", "i", "l", "m", "o"],
