@@ -56,6 +56,11 @@ class Relation:
         """Its name in SQL."""
         return sql.Identifier(self.schema, self.name)
 
+    @property
+    def has_both_ids(self) -> bool:
+        """Whether an `id` stands beside `xata_id`."""
+        return {"id", OLD_ID} <= {column.name for column in self.columns}
+
     def matched_columns(self, table: XataTable, target: TargetTable) -> Mapping[str, SourceColumn]:
         """Return the columns to be read by Xata name: `id`, the schema's, metadata, and what nobody knows.
 

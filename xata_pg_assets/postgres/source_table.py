@@ -102,7 +102,7 @@ def find_source_tables(source: Source, schema: XataSchema, plan: Plan) -> Source
 class CopyStream(ByteStream):
     """The bytes of a COPY in the source's snapshot; it begins with the first byte read."""
 
-    def __init__(self, source: Source, relation: Relation, statement: sql.Composable, names: Sequence[str]) -> None:
+    def __init__(self, source: Source, relation: Relation, statement: sql.Composed, names: Sequence[str]) -> None:
         self._snapshot = source
         self._file = relation.file
         self._statement = statement
@@ -199,6 +199,11 @@ class SourceReader(BlockReader):
 
     def _reread(self, data: bytes, place: Place) -> Records:
         return self._read(Block(data, place.offset, place.first))
+
+    def _own_warnings(self) -> Sequence[str]:
+        if not self._source_table.relation.has_both_ids or self._source_table.columns()["id"].name == "id":
+            return ()
+        return [f"{self.table.name}: {self.file} has xata_id and id; the old ids are in xata_id, id is left out"]
 
     def _read(self, block: Block) -> Records:
         records = read_block(block, self._head, self.file)

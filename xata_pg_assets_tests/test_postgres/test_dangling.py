@@ -7,7 +7,10 @@ import pytest
 from xata_pg_assets_tests.fix_export import NewExport, column, link, table
 from xata_pg_assets_tests.fix_server import Database
 
-REJECTED = "SELECT xata_table, file, line, old_id, xata_column, value, reason FROM xata_migration.rejected_rows ORDER BY 1, 3, 5"
+REJECTED = (
+    "SELECT xata_table, file, line, old_id, xata_column, value, reason"
+    " FROM xata_migration.rejected_rows ORDER BY xata_table, line, xata_column"
+)
 
 
 def test_a_rejected_row_takes_those_along_that_need_it(new_export: NewExport, database: Database):

@@ -48,9 +48,7 @@ def export(contents):
 
 
 def columns(*types):
-    return [
-        (table["name"], column) for table in TABLES for column in table["columns"] if column["type"] in types
-    ]
+    return [(table["name"], column) for table in TABLES for column in table["columns"] if column["type"] in types]
 
 
 def cells(export, *types):
@@ -186,10 +184,7 @@ def test_rows_with_custom_ids_are_linked_to(export):
 
 def test_unique_columns_are_unique_and_some_are_null(export):
     unique = [
-        (table["name"], column["name"])
-        for table in TABLES
-        for column in table["columns"]
-        if column.get("unique")
+        (table["name"], column["name"]) for table in TABLES for column in table["columns"] if column.get("unique")
     ]
     nulls = 0
     assert len(unique) == 6
