@@ -120,7 +120,7 @@ class Migration:
 
         `stage` then waits for its table, and raises what went wrong with it.
         """
-        _ = self.layout, self.files  # what is wrong with these is told at once, and once
+        _ = self.files, self.layout  # what is wrong with these is told at once, and once
         chosen = [table for table in self.plan.tables if tables is None or table in tables]
         self._ahead = WorkAhead(self._stage, chosen)
         try:

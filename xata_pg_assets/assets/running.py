@@ -72,7 +72,8 @@ def _run(migration: Migration, job: str, selection: dg.AssetSelection) -> RunRes
         raise KeyboardInterrupt
     # Dagster has no event for a step that it leaves out because another failed
     begun = {event.step_key for event in events if event.is_step_start}
-    left_out = {step for step in job_def.graph.node_dict if step not in begun}
+    failed = {event.step_key.partition("__")[2] for event in events if event.is_step_failure and event.step_key}
+    left_out = {step for step in job_def.graph.node_dict if step not in begun and step.partition("__")[2] not in failed}
     return RunResult(
         run_id=result.run_id,
         errors=tuple(_message(event) for event in events if event.is_step_failure and not _is_of(event, _RED_CHECK)),

@@ -97,7 +97,8 @@ def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) 
     from xata_pg_assets.migration import Migration
 
     migration = Migration.from_settings(settings)
-    _ = migration.files  # a wrong source is a usage error: nothing is touched yet
+    with _told_later():
+        _ = migration.files  # a wrong source is a usage error: nothing is touched yet
 
     def run(migration: Migration, chosen: Sequence[TargetTable] | None) -> RunResult:
         with migration.staging_ahead(chosen):  # the first tables are read while Dagster is imported
@@ -120,12 +121,7 @@ def check(settings: Settings, tables: Tables = None, as_json: AsJson = False) ->
 
     migration = Migration.from_settings(settings)
     chosen = _chosen(migration, tables)
-    try:
-        with _migrated(migration):
-            pass
-    except UsageError:
-        raise
-    except XataPgError:  # told below, with a report
+    with _told_later(), _migrated(migration):
         pass
     _run_and_report(migration, run_checks, chosen, as_json=as_json)
 
@@ -288,6 +284,17 @@ def _refuse_untouched(settings: Settings) -> None:
 
     if settings.target is None and find_cluster(settings.home.expanduser().resolve()) is None:
         raise UsageError(_NOTHING)
+
+
+@contextmanager
+def _told_later() -> Iterator[None]:
+    """Let through what is the user's fault; anything else comes again in the run, and is told with a report."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except XataPgError:
+        pass
 
 
 def _run_and_report(

@@ -6,12 +6,22 @@ from psycopg import sql
 
 from xata_pg_assets.postgres.connection import Connection
 
-__all__ = ["column_types", "count_rows", "exists", "identity_sequence"]
+__all__ = ["any_row", "column_types", "count_rows", "exists", "identity_sequence"]
 
 
 def exists(conn: Connection, name: sql.Identifier) -> bool:
     """Tell whether there is a table of that name."""
     return conn.execute("SELECT to_regclass(%s) IS NOT NULL", (name.as_string(conn),)).fetchone() == (True,)
+
+
+def any_row(conn: Connection, query: sql.Composable) -> bool:
+    """Tell whether a query has a row.
+
+    Not by LIMIT 1: PostgreSQL then plans for a first row found soon, which in a clean table never comes, and
+    loops over a table that has no index.
+    """
+    found = conn.execute(sql.SQL("WITH found AS MATERIALIZED ({}) SELECT FROM found LIMIT 1").format(query))
+    return found.rowcount > 0
 
 
 def count_rows(conn: Connection, name: sql.Identifier) -> int:

@@ -13,7 +13,7 @@ from xata_pg_assets.errors import ExportError
 from xata_pg_assets.plan.tables import ORDINAL, Plan, TargetColumn, TargetTable
 from xata_pg_assets.postgres import ledger, rejects
 from xata_pg_assets.postgres import sql as statements
-from xata_pg_assets.postgres.catalog import exists
+from xata_pg_assets.postgres.catalog import any_row, exists
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.expected import Expected, comma, expected_rows
 from xata_pg_assets.postgres.layout import Layout
@@ -130,7 +130,7 @@ class DanglingLinks:
             )
             for column in columns
         )
-        if self.conn.execute(sql.SQL("{} LIMIT 1").format(losers)).fetchone() is None:
+        if not any_row(self.conn, losers):
             return 0
         moved = rejects.move(self.conn, self.layout, table, self.read_again(table), losers)
         ledger.record(

@@ -86,7 +86,7 @@ def destroy(home: Path) -> None:
     """Stop the server of `home` and delete its cluster with all its data, wherever it lives."""
     with _existing(home) as (place, cluster):
         if cluster is not None:
-            _stop(place, cluster)
+            _stop(place, cluster, gently=False)  # nothing need be written that is deleted next
             remove_cluster(place)
 
 
@@ -242,14 +242,14 @@ def _log(home: Path) -> Iterator[IO[bytes]]:
         yield log
 
 
-def _stop(home: Path, cluster: Cluster) -> bool:
-    """Ask for a fast shutdown and wait for the last process to end."""
+def _stop(home: Path, cluster: Cluster, *, gently: bool = True) -> bool:
+    """Ask for a fast shutdown, or for one at once, and wait for the last process to end."""
     lived = asked = False
     folders = {socket_dir_of(home, cluster.account)}
     for postmaster in while_alive(cluster.data_dir):
         lived = True
         if postmaster is not None and not asked:
-            asked = postmaster.end(gently=postmaster.runs_in(cluster.data_dir))
+            asked = postmaster.end(gently=gently and postmaster.runs_in(cluster.data_dir))
             folders.add(postmaster.socket_dir)
     for folder in folders:
         remove_socket_dir(folder)

@@ -16,7 +16,7 @@ from xata_pg_assets.errors import TargetError
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
 from xata_pg_assets.postgres import ddl
 from xata_pg_assets.postgres import sql as statements
-from xata_pg_assets.postgres.catalog import exists
+from xata_pg_assets.postgres.catalog import any_row, exists
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.expected import Expected
 from xata_pg_assets.postgres.layout import Layout
@@ -105,18 +105,18 @@ def _waits(conn: Connection, layout: Layout, expected: Expected, column: TargetC
         return False
     if not exists(conn, layout.target(parent)):
         return False
-    found = conn.execute(
+    return any_row(
+        conn,
         sql.SQL(
-            "SELECT 1 FROM {} AS s JOIN {} AS p ON p.old_id = {}"
-            " WHERE NOT EXISTS (SELECT FROM {} AS t WHERE t.id = p.new_id) LIMIT 1"
+            "SELECT FROM {} AS s JOIN {} AS p ON p.old_id = {}"
+            " WHERE NOT EXISTS (SELECT FROM {} AS t WHERE t.id = p.new_id)"
         ).format(
             layout.staging(expected.table),
             expected.rows_there(column),
             sql.Identifier("s", column.staging),
             layout.target(parent),
-        )
-    ).fetchone()
-    return found is not None
+        ),
+    )
 
 
 def ensure(

@@ -13,7 +13,7 @@ from xata_pg_assets.plan.tables import Plan, Role, TargetTable
 from xata_pg_assets.postgres import ddl, keys, ledger
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.bootstrap import lock
-from xata_pg_assets.postgres.catalog import column_types, count_rows, exists, identity_sequence
+from xata_pg_assets.postgres.catalog import any_row, column_types, count_rows, exists, identity_sequence
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.dangling import DanglingLinks, DanglingPolicy, ReadAgain
 from xata_pg_assets.postgres.expected import Expected, comma, differ, expected_rows
@@ -45,7 +45,19 @@ def load(
         return _Loader(conn, layout, plan, table, policy, read_again).load()
     except pg.ForeignKeyViolation:
         # A row of a parent was removed by hand: its mapping is no proof of it any more
-        return _Loader(conn, layout, plan, table, policy, read_again, is_exact=True).load()
+        try:
+            return _Loader(conn, layout, plan, table, policy, read_again, is_exact=True).load()
+        except pg.ForeignKeyViolation:
+            raise _still_referenced(table) from None
+    except pg.RestrictViolation:
+        raise _still_referenced(table) from None
+
+
+def _still_referenced(table: TargetTable) -> TargetError:
+    return TargetError(
+        f"table {table.name}: a row that the export no longer holds is still referenced by a row of your own; "
+        "delete or change that row, then run again"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +200,7 @@ class _Loader:
         gone = statements.get("gone_rows").format(
             target=target, mapping=self.layout.mapping(self.table), staging=self.layout.staging(self.table)
         )
-        if self.conn.execute(sql.SQL("{} LIMIT 1").format(gone)).fetchone() is None:
+        if not any_row(self.conn, gone):
             return 0
         self._release(self.table, gone)
         return self.conn.execute(sql.SQL("DELETE FROM {} WHERE id IN ({})").format(target, gone)).rowcount

@@ -71,7 +71,8 @@ class Relation:
         """
         by_name = {column.name: column for column in self.columns}
         own = [(column.xata_name, column.name) for column in target.columns if column.role is Role.OWN]
-        found = {"id": self._id_column(by_name, dict(own)), **matched(own, by_name)}
+        old_id = self._id_column(by_name, dict(own))
+        found = {"id": old_id, **matched(own, by_name.keys() - {old_id})}
         rest = [name for name in by_name if name not in found.values() and name not in ("id", OLD_ID)]
         metadata = matched([(name, stored) for name, (stored, _, _) in METADATA.items()], rest)
         for name in rest:
@@ -140,6 +141,12 @@ class Source:
     def name(self) -> str:
         """The source as it may be shown."""
         return describe_target(self._url)
+
+    @property
+    def encoding(self) -> str:
+        """How rows should be sent; a database that checks no encoding would refuse to send what has none."""
+        is_unchecked = self._conn.info.parameter_status("server_encoding") == "SQL_ASCII"
+        return "SQL_ASCII" if is_unchecked else "UTF8"
 
     def join(self) -> Connection:
         """Open another connection that sees the same snapshot.

@@ -14,29 +14,19 @@ from psycopg.pq import TransactionStatus
 
 from xata_pg_assets.errors import ExportError
 from xata_pg_assets.plan.tables import METADATA, Plan, TargetTable
-from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.source import Relation, Source, SourceColumn, find_relations, reading_source
+from xata_pg_assets.postgres.source_copy import copy_statement
 from xata_pg_assets.xata.block_reader import BlockReader, Columns, Place
 from xata_pg_assets.xata.byte_stream import ByteStream
 from xata_pg_assets.xata.csv_blocks import Block, cut_blocks
 from xata_pg_assets.xata.csv_head import Head
 from xata_pg_assets.xata.csv_records import read_block
 from xata_pg_assets.xata.records import ReadOptions, Records
-from xata_pg_assets.xata.schema import XataSchema, XataTable, XataType
+from xata_pg_assets.xata.schema import XataSchema, XataTable
 
 __all__ = ["SourceTable", "SourceTables", "find_source_tables"]
 
 _PIECE = 1024 * 1024
-
-_JSON = ("json", "jsonb")
-_STRUCTURED = (XataType.JSON, XataType.OBJECT, XataType.FILE, XataType.FILES)
-_LISTS = (XataType.MULTIPLE, XataType.VECTOR)
-_FRACTIONAL = ("real", "double precision", "numeric")
-# The types of PostgreSQL's dates and times that have a form of their own
-_DATETIMES = {
-    "timestamp with time zone": "source_timestamptz",
-    "timestamp without time zone": "source_timestamp",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +65,8 @@ class SourceTable:
     def stream(self) -> CopyStream:
         """Return the rows as CSV, ordered by old id."""
         columns = self.columns()
-        return CopyStream(self.source, self.relation, _copy_statement(self, columns), list(columns))
+        statement = copy_statement(self.relation, self.table, columns, self.source.encoding)
+        return CopyStream(self.source, self.relation, statement, list(columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,41 +204,3 @@ class SourceReader(BlockReader):
 
 def _no_line(record: int) -> None:  # noqa: ARG001
     return None
-
-
-def _copy_statement(table: SourceTable, columns: Mapping[str, SourceColumn]) -> sql.Composed:
-    """Compose the COPY of a table; rows of one id come in the order that they lie in, where they lie anywhere."""
-    types = {column.name: column.type for column in table.table.columns}
-    types |= {name: type_ for name, (_, type_, _) in METADATA.items()}
-    cells = [_cell(column, types.get(name)) for name, column in columns.items()]
-    if len(cells) == 1:
-        cells = [sql.SQL("coalesce({}, '')").format(*cells)]  # a line of one NULL is a blank one
-    old_id = sql.Identifier("t", columns["id"].name)
-    match table.relation.kind:
-        case "r" | "m":
-            place = sql.SQL("t.ctid")
-        case "p":
-            place = sql.SQL("t.tableoid, t.ctid")
-        case _:
-            place = sql.SQL('(t.*)::text COLLATE "C"')
-    return sql.SQL(
-        "COPY (SELECT {cells} FROM {relation} AS t"
-        ' ORDER BY {old_id}::text COLLATE "C", {place}) TO STDOUT WITH (FORMAT csv)'
-    ).format(cells=sql.SQL(", ").join(cells), relation=table.relation.identifier, old_id=old_id, place=place)
-
-
-def _cell(column: SourceColumn, type_: XataType | None) -> sql.Composed:
-    """Return the text of a column's values, in the form that an export has for the type."""
-    template = sql.SQL("{column}::text")
-    if type_ is XataType.DATETIME and column.type in _DATETIMES:
-        template = statements.get(_DATETIMES[column.type])
-    elif type_ is XataType.INT and column.type in _FRACTIONAL:
-        template = statements.get("source_integral")
-    elif column.type in _JSON and type_ in (*_LISTS, *_STRUCTURED) and type_ is not XataType.JSON:
-        template = sql.SQL(f"CASE WHEN {column.type}_typeof({{column}}) <> 'null' THEN {{column}}::text END")
-    elif (type_ in _LISTS and column.category == "A") or (
-        type_ in _STRUCTURED and column.category != "S" and column.type not in _JSON
-    ):
-        # not jsonb: its numbers know no -0
-        template = sql.SQL("to_json({column})::text")
-    return template.format(column=sql.Identifier("t", column.name))

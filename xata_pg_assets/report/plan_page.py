@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.table import Table
 from xata_pg_assets.errors import XataPgError
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import Plan, Role, TargetTable
+from xata_pg_assets.xata.export import DIALECTS
 from xata_pg_assets.xata.records import TableReader
 
 __all__ = ["describe_plan", "print_plan"]
@@ -50,6 +52,8 @@ def _describe_table(plan: Plan, table: TargetTable, head: TableReader | None) ->
 
 def _estimated_rows(reader: TableReader) -> int | None:
     """Estimate a file's records from its first block; None where that says nothing of the rest."""
+    if Path(reader.file).suffix.lower() not in (*DIALECTS, ".gz"):
+        return None  # a table of a PostgreSQL would be sorted for it, whole
     try:
         batches = reader.batches()
         first = next(batches, None)

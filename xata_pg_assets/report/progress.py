@@ -45,8 +45,6 @@ class TerminalObserver:
         """Begin to show."""
         if self._live:
             self._progress.start()
-        else:
-            self._say("at work; steps that take a second or more are told")
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -73,10 +71,7 @@ class TerminalObserver:
             if (task := self._tasks.pop(table.name, None)) is not None:
                 self._progress.remove_task(task)
         elif seconds >= 1:
-            self._say(f"{_WORDS[step]} {table.name}: {seconds:.1f} s")
-
-    def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False)
+            self._console.print(f"{_WORDS[step]} {table.name}: {seconds:.1f} s", markup=False, highlight=False)
 
 
 @contextmanager

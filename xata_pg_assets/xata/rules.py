@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xata_pg_assets.xata import values
-from xata_pg_assets.xata.records import ReadOptions
+from xata_pg_assets.xata.records import ReadOptions, Reason
 from xata_pg_assets.xata.schema import XataColumn, XataType
 from xata_pg_assets.xata.values import CellJudge
 
@@ -47,7 +47,7 @@ class Rule:
 
     def __init__(self, is_plain: PlainTest, judge: CellJudge) -> None:
         self._is_plain = is_plain
-        self.judge = judge
+        self.judge: CellJudge = lambda cell: Reason.NUL_BYTE if "\0" in cell else judge(cell)
 
     @property
     def warning(self) -> str | None:

@@ -32,7 +32,7 @@ from xata_pg_assets_tests.test_cli.test_commands import is_untouched
         ([], {"XATA_PG_ON_DELETE_LINKS": "x"}, "XATA_PG_ON_DELETE_LINKS"),
         (["--target", f"mysql://me:{SECRET}@host/db"], {}, "setting target: "),
         (["--target", f"postgresql://me:{SECRET}@host/db?x=1"], {}, "setting target: "),
-        (["--source", f"postgresql://me:{SECRET}@host/db", "--schema", "export/schema.json"], {}, "setting source: "),
+        (["--source", f"mysql://me:{SECRET}@host/db", "--schema", "export/schema.json"], {}, "setting source: "),
         (["--dagster-url", f"mysql://me:{SECRET}@host/db"], {}, "setting dagster_url: "),
     ],
 )
