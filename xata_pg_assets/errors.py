@@ -26,7 +26,7 @@ __all__ = [
 
 
 class ExitCode(IntEnum):
-    """The exit codes of `xata-pg` (SPEC section 3)."""
+    """The exit codes of `xata-pg`."""
 
     OK = 0
     CHECK_FAILED = 1
