@@ -1,4 +1,4 @@
-"""Imports go downward only, from room to room (DESIGN.md), wherever in a module they stand."""
+"""Imports go downward only, from room to room, wherever in a module they stand."""
 
 import ast
 import sys
@@ -12,7 +12,7 @@ import xata_pg_assets
 ROOT = Path(xata_pg_assets.__file__).parent
 PACKAGE = ROOT.name
 
-# From the bottom; settings hold the options of the plan, so they stand above it. `migration` is not in DESIGN.md:
+# From the bottom; settings hold the options of the plan, so they stand above it. `migration`:
 # what assets and cli work through, without Dagster
 ROOMS = [
     "errors",
@@ -114,7 +114,7 @@ def test_imports_go_downward(path):
         # Whatever it imported, every room would import
         assert {name.partition(".")[0] for name in imported(path.read_text(), PACKAGE)} <= sys.stdlib_module_names
         return
-    assert room in ROOMS, f"{room} is no room of DESIGN.md"
+    assert room in ROOMS, f"{room} is no known room"
     package = ".".join([PACKAGE, *path.relative_to(ROOT).parent.parts])
     assert list(faults(room, path.read_text(), package)) == []
 

@@ -33,7 +33,7 @@ __all__ = [
     "starts_as",
 ]
 
-# Characters of a Xata id, and so of a link (XATA.md)
+# Characters of a Xata id, and so of a link
 MAX_ID = 255
 
 

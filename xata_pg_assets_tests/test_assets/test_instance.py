@@ -47,9 +47,8 @@ def test_the_line_of_a_lost_server_is_ours_and_holds_no_secret(shapes, monkeypat
     migration.url = f"postgresql://me:{SECRET}@127.0.0.1:1/nowhere"
     monkeypatch.setattr("time.sleep", lambda _: None)
     result = run_migration(migration, [migration.plan.find("b")])
-    line, waiting = result.lines
+    (line,) = result.lines  # the table's later steps are not told as if they were another's
     assert line.startswith("target 127.0.0.1:1/nowhere: ")
-    assert waiting == "table b: left out, for what it depends on failed"
     assert SECRET not in "".join(result.lines)
 
 
