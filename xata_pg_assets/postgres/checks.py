@@ -322,10 +322,9 @@ class _Checker:
 
     def _lacking_from_cycle(self) -> list[str]:
         """Return the foreign keys to this table that should have come with it."""
-        others = [self.plan.by_xata_name[name] for name in sorted(self.table.cycle) if name != self.table.xata_name]
         return [
             str(key)
-            for other in others
+            for other in self.plan.cycle_of(self.table)
             if exists(self.conn, self.layout.target(other))
             for key, _ in keys.missing(self.conn, self.layout, self.plan, other)
             if key.references == self.table.name

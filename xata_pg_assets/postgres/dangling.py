@@ -49,7 +49,7 @@ class DanglingLinks:
                 self._refuse(column)
         group = [self.table]
         if self.policy == "reject" or any(column.not_null for column in self.table.links):
-            group += [self.plan.by_xata_name[name] for name in sorted(self.table.cycle - {self.table.xata_name})]
+            group += self.plan.cycle_of(self.table)
         while sum(self._reject(member) for member in group):
             pass
 

@@ -133,7 +133,7 @@ def ensure(
     for key, statement in missing(conn, layout, plan, table):
         if key not in but:
             _make(conn, layout, table, key, statement)
-    for other in (plan.by_xata_name[name] for name in sorted(table.cycle) if name != table.xata_name):
+    for other in plan.cycle_of(table):
         if exists(conn, layout.target(other)):
             for key, statement in missing(conn, layout, plan, other):
                 if key.references == table.name:
