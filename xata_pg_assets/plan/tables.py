@@ -129,6 +129,11 @@ class TargetTable:
         """The export's columns: own and metadata, the id apart."""
         return tuple(column for column in self.columns if column.role in (Role.OWN, Role.METADATA))
 
+    @cached_property
+    def value_columns(self) -> tuple[TargetColumn, ...]:
+        """The columns whose values come from the export unchanged: no ids, no links."""
+        return tuple(column for column in self.staged_columns if not column.link)
+
     @property
     def parents(self) -> Iterator[str]:
         """The Xata names of the tables it links to, each once, in column order."""
