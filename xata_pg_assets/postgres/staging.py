@@ -18,6 +18,7 @@ from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.bootstrap import lock
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets.xata.binary import HEADER, TRAILER
 from xata_pg_assets.xata.records import Batch, CopyFormat, Fault, TableReader
 
 __all__ = ["Progress", "drop_staging", "head_warnings", "is_intact", "keep", "landing_columns", "stage", "stage_empty"]
@@ -146,7 +147,7 @@ class _Tally:
         self.rows += batch.rows
         self.source_rows += batch.source_rows
         self.duplicate_rows += batch.duplicate_rows
-        self.bytes += len(batch.data)
+        self.bytes += len(batch.data) if batch.size is None else batch.size
 
     @property
     def rejected_rows(self) -> int:
@@ -209,6 +210,8 @@ class _Lander:
             while batch is not None:
                 format_, faults = batch.format, list[Fault]()
                 with cur.copy(self._copy_statement(reader, names, format_)) as copy:
+                    if format_ == "binary":
+                        copy.write(HEADER)
                     while batch is not None and batch.format == format_ and len(faults) < _FAULTS_AT_ONCE:
                         copy.write(batch.data)
                         tally.add(batch)
@@ -216,6 +219,8 @@ class _Lander:
                         if self.progress:
                             self.progress(tally.source_rows, tally.bytes)
                         batch = next(batches, None)
+                    if format_ == "binary":
+                        copy.write(TRAILER)
                 copied += cur.rowcount
                 rejects.write(self.conn, self.layout, self.table, reader.file, faults)
         if copied != tally.rows:

@@ -14,8 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xata_pg_assets.xata.encode import encode
-from xata_pg_assets.xata.records import Batch, Fault, ReadOptions, Reason, Records
+from xata_pg_assets.xata.binary import binary_encoder
+from xata_pg_assets.xata.encode import encode, with_nulls
+from xata_pg_assets.xata.records import Batch, CopyFormat, Fault, ReadOptions, Reason, Records
 from xata_pg_assets.xata.rules import MAX_RAW, printable, rule_of
 from xata_pg_assets.xata.schema import XataColumn, XataTable
 from xata_pg_assets.xata.values import Rewritten, Verdict
@@ -57,6 +58,7 @@ class Judge:
         self._force_null = frozenset(force_null)
         self._force_not_null = frozenset(force_not_null)
         self._eol = eol
+        self._binary = binary_encoder(table, columns)
 
     @property
     def warnings(self) -> list[str]:
@@ -85,7 +87,8 @@ class Judge:
         """Judge a block and make it ready for COPY: as it stands in its file where it may, without bad rows."""
         findings = self.judge(records) if findings is None else findings
         batch = Batch(b"", records.rows, records.source_rows, records.duplicate_rows, findings.faults)
-        if findings.good is None and not findings.rewritten and records.verbatim is not None:
+        batch.size = None if records.verbatim is None else len(records.verbatim)
+        if findings.good is None and not findings.rewritten and records.verbatim is not None and self._binary is None:
             batch.data = records.verbatim
             return batch
         columns = {name: _patched(records, name, findings.rewritten.get(name)) for name in self._columns}
@@ -94,8 +97,15 @@ class Judge:
             columns = {name: cells.take(kept) for name, cells in columns.items()}
             batch.rows = len(kept)
         if batch.rows:
-            batch.data, batch.format = encode(columns, self._force_null, self._force_not_null, self._eol)
+            batch.data, batch.format = self._encode(columns)
         return batch
+
+    def _encode(self, columns: Mapping[str, Any]) -> tuple[bytes, CopyFormat]:
+        if self._binary is not None:
+            data = self._binary.encode(with_nulls(columns, self._force_null, self._force_not_null))
+            if data is not None:
+                return data, "binary"
+        return encode(columns, self._force_null, self._force_not_null, self._eol)
 
     def _verdicts(self, name: str, records: Records) -> Iterator[tuple[int, Verdict]]:
         """Yield what is to be said of a column's cells; not those that are right as they stand."""

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from xata_pg_assets.xata.records import CopyFormat
 
-__all__ = ["encode", "ends_copy"]
+__all__ = ["encode", "ends_copy", "with_nulls"]
 
 # A line that ends the data of COPY's CSV format before PostgreSQL 18, within quotes too
 _END_OF_COPY = re.compile(rb"(?:^|[\r\n])\\\.")
@@ -44,8 +44,20 @@ def encode(
     data = _csv(list(columns.values()), eol.decode())
     if not ends_copy(data):
         return data, "csv"
-    final = [_final(name, cells, force_null, force_not_null) for name, cells in columns.items()]
-    return _text(final), "text"
+    return _text(list(with_nulls(columns, force_null, force_not_null).values())), "text"
+
+
+def with_nulls(
+    columns: Mapping[str, Any], force_null: Collection[str], force_not_null: Collection[str]
+) -> dict[str, Any]:
+    """Do what COPY's FORCE_NULL and FORCE_NOT_NULL do, which its other formats lack."""
+
+    def final(name: str, cells: Any) -> Any:
+        if name in force_null:
+            return pc.if_else(pc.equal(cells, ""), pa.scalar(None, cells.type), cells)
+        return pc.fill_null(cells, "") if name in force_not_null else cells
+
+    return {name: final(name, cells) for name, cells in columns.items()}
 
 
 def _csv(columns: list[Any], eol: str) -> bytes:
@@ -67,13 +79,6 @@ def _escaped(cells: Any) -> Any:
         if _holds(cells, character):
             cells = pc.replace_substring(cells, character, escape)
     return cells
-
-
-def _final(name: str, cells: Any, force_null: Collection[str], force_not_null: Collection[str]) -> Any:
-    """Do what COPY's FORCE_NULL and FORCE_NOT_NULL do, which its text format lacks."""
-    if name in force_null:
-        return pc.if_else(pc.equal(cells, ""), pa.scalar(None, cells.type), cells)
-    return pc.fill_null(cells, "") if name in force_not_null else cells
 
 
 def _joined(columns: list[Any], delimiter: str, null: str, eol: str) -> bytes:

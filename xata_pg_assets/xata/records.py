@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 EmptyText = Literal["null", "empty"]
-CopyFormat = Literal["csv", "text"]
+CopyFormat = Literal["csv", "text", "binary"]
 
 
 class Reason(StrEnum):
@@ -113,7 +113,8 @@ class Batch:
     """Rows for one COPY, in the order of the reader's columns, and what was left out of them.
 
     In format "csv" an unquoted empty cell is NULL and a quoted one an empty string, but for the columns of
-    `force_null` and `force_not_null` of the reader; in format "text" the cells are final.
+    `force_null` and `force_not_null` of the reader; in the other formats the cells are final. Data in format
+    "binary" lacks the header and the trailer. `size` is what it took in the file, as far as that is known.
     """
 
     data: bytes
@@ -122,6 +123,7 @@ class Batch:
     duplicate_rows: int = 0
     faults: Sequence[Fault] = ()
     format: CopyFormat = "csv"
+    size: int | None = None
 
 
 class TableReader(Protocol):

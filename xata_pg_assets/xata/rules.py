@@ -16,7 +16,7 @@ from xata_pg_assets.xata.records import ReadOptions, Reason
 from xata_pg_assets.xata.schema import XataColumn, XataType
 from xata_pg_assets.xata.values import CellJudge
 
-__all__ = ["MAX_RAW", "Rule", "printable", "rule_of"]
+__all__ = ["MAX_RAW", "Rule", "printable", "rule_of", "text_buffers"]
 
 # Characters of a rejected record that are kept
 MAX_RAW = 10_000
@@ -195,14 +195,14 @@ def _is_bool(cells: Any) -> Any:
 
 
 def _has_no_nul(cells: Any) -> Any:
-    data, _ = _buffers(cells)
+    data, _ = text_buffers(cells)
     if not data.size or data.min() > 0:
         return None
     return pc.invert(pc.match_substring(cells, "\0"))
 
 
 def _is_short(cells: Any) -> Any:
-    _, offsets = _buffers(cells)
+    _, offsets = text_buffers(cells)
     clean = _has_no_nul(cells)
     if len(cells) == 0 or np.diff(offsets).max() <= values.MAX_ID:
         return clean
@@ -212,12 +212,12 @@ def _is_short(cells: Any) -> Any:
 
 def _commas(cells: Any) -> Any:
     """Count the commas of each cell."""
-    data, offsets = _buffers(cells)
+    data, offsets = text_buffers(cells)
     commas = np.flatnonzero(data == ord(","))
     return pa.array(np.diff(np.searchsorted(commas, offsets - offsets[0])))
 
 
-def _buffers(cells: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def text_buffers(cells: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Return a text array's bytes and the offsets of its cells, without copying."""
     width = np.int64 if pa.types.is_large_string(cells.type) else np.int32
     _, starts, data = cells.buffers()
