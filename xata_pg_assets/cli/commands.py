@@ -94,7 +94,11 @@ def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) 
 
     Example: xata-pg migrate --source export --target postgresql://me@localhost/app
     """
-    from xata_pg_assets.migration import Migration
+    from xata_pg_assets.cli.lean import without_pandas
+
+    sys.setswitchinterval(0.0005)
+    with without_pandas():
+        from xata_pg_assets.migration import Migration
 
     migration = Migration.from_settings(settings)
     with _told_later():

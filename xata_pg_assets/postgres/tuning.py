@@ -42,12 +42,19 @@ def start_settings(data_dir: Path, *, frugal: bool) -> dict[str, str]:
         "maintenance_work_mem": _megabytes(memory // 16, 64, 512),
         "work_mem": _megabytes(memory // 64, 8, 64),
         "max_wal_size": _megabytes(disk // 8, 256, 8192),
+        # the leader works, too: more of them than cores are in each other's way
+        "max_parallel_workers_per_gather": _helpers(),
+        "max_parallel_maintenance_workers": _helpers(),
         "dynamic_shared_memory_type": "mmap" if frugal else _shared_memory_type(),
     }
 
 
 def _megabytes(size: int, low: int, high: int) -> str:
     return f"{min(max(size // MB, low), high)}MB"
+
+
+def _helpers() -> str:
+    return str(min(max((os.cpu_count() or 2) - 1, 1), 4))
 
 
 def _memory() -> int:

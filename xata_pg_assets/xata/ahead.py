@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Thread
@@ -26,15 +27,18 @@ def ahead(items: Iterator[T]) -> Generator[T, None, None]:
 
 
 class WorkAhead(Generic[K, T]):
-    """Does one piece of work after the other in a background thread, in the order in which they will be asked for.
+    """Does pieces of work in the background, in the order in which they will be asked for.
 
-    The thread does not keep the process from ending: work must be safe to cut off anywhere.
+    The first two are begun at once, while the caller has nothing to do yet; then one after the other.
+    The threads do not keep the process from ending: work must be safe to cut off anywhere.
     """
 
     def __init__(self, work: Callable[[K], T], keys: Iterable[K]) -> None:
         self._work = work
         self._coming: dict[K, Future[T]] = {key: Future() for key in keys}
-        Thread(target=self._run, args=(list(self._coming.items()),), name="work-ahead", daemon=True).start()
+        self._waiting = deque(self._coming.items())
+        for run in (self._next, self._all):
+            Thread(target=run, name="work-ahead", daemon=True).start()
 
     def take(self, key: K) -> Future[T] | None:
         """Return the work, begun or done; None where it was not begun yet, and is now the caller's."""
@@ -43,14 +47,20 @@ class WorkAhead(Generic[K, T]):
 
     def close(self) -> None:
         """Begin nothing more."""
-        while self._coming:
-            self._coming.popitem()[1].cancel()
+        self._waiting.clear()
 
-    def _run(self, coming: Iterable[tuple[K, Future[T]]]) -> None:
-        for key, future in coming:
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                future.set_result(self._work(key))
-            except BaseException as error:  # the caller's, when it asks for the work
-                future.set_exception(error)
+    def _all(self) -> None:
+        while self._waiting:
+            self._next()
+
+    def _next(self) -> None:
+        try:
+            key, future = self._waiting.popleft()
+        except IndexError:
+            return
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(self._work(key))
+        except BaseException as error:  # the caller's, when it asks for the work
+            future.set_exception(error)

@@ -11,17 +11,18 @@ import numpy.typing as npt
 from xata_pg_assets.xata.csv_blocks import Block, Positions
 from xata_pg_assets.xata.rules import MAX_RAW, printable
 
-__all__ = ["Lines", "line_breaks"]
+__all__ = ["Lines", "line_breaks", "unquoted"]
 
 _LF, _CR, _COMMA = ord("\n"), ord("\r"), ord(",")
 
 
 def line_breaks(text: npt.NDArray[np.uint8], quotes: Positions) -> Positions:
     """Return where line feeds and carriage returns stand that are not within quotes."""
-    return _unquoted(np.flatnonzero((text == _LF) | (text == _CR)), quotes)
+    return unquoted(np.flatnonzero((text == _LF) | (text == _CR)), quotes)
 
 
-def _unquoted(positions: Positions, quotes: Positions) -> Positions:
+def unquoted(positions: Positions, quotes: Positions) -> Positions:
+    """Return those positions that are not within quotes."""
     return positions[np.searchsorted(quotes, positions) % 2 == 0] if quotes.size else positions
 
 
@@ -64,7 +65,7 @@ class Lines:
         """How many cells each record has."""
         tidy = self._tidy
         commas = np.flatnonzero(np.frombuffer(self.block.tidy, np.uint8) == _COMMA)
-        commas = _unquoted(commas, self.block.quotes)
+        commas = unquoted(commas, self.block.quotes)
         return np.searchsorted(commas, tidy.ends) - np.searchsorted(commas, tidy.starts) + 1
 
     def tidy_without(self, records: list[int]) -> bytes:

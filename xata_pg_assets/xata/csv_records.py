@@ -14,7 +14,7 @@ from pyarrow import csv
 from xata_pg_assets.errors import ExportError
 from xata_pg_assets.xata.csv_blocks import Block, Positions
 from xata_pg_assets.xata.csv_head import BOM, Head
-from xata_pg_assets.xata.csv_lines import Lines, line_breaks
+from xata_pg_assets.xata.csv_lines import Lines, line_breaks, unquoted
 from xata_pg_assets.xata.csv_scan import cells_of
 from xata_pg_assets.xata.encode import ends_copy
 from xata_pg_assets.xata.records import Fault, Reason, Records
@@ -160,17 +160,23 @@ def _verbatim(block: Block, eol: bytes) -> bytes | None:
 
 
 def _is_uniform(block: Block, eol: bytes) -> bool:
-    data = block.data
-    if eol == b"\n" and b"\r" not in data and not data.startswith(b"\n") and (np.diff(block.feeds) > 1).all():
-        return True
-    text = np.frombuffer(data, np.uint8)
+    return _has_only_feeds(block) if eol == b"\n" else _has_only_pairs(block)
+
+
+def _has_only_feeds(block: Block) -> bool:
+    """Tell whether a line feed ends every line, and none is blank; within quotes anything may stand."""
+    text = np.frombuffer(block.data, np.uint8)
+    blank = block.feeds[np.flatnonzero(np.diff(block.feeds, prepend=-1) == 1)]
+    returns = np.flatnonzero(text == _CR) if b"\r" in block.data else blank[:0]
+    return not unquoted(np.concatenate((blank, returns)), block.quotes).size
+
+
+def _has_only_pairs(block: Block) -> bool:
+    """Tell the same of carriage return and line feed."""
+    text = np.frombuffer(block.data, np.uint8)
     breaks = line_breaks(text, block.quotes)
-    if not breaks.size:
-        return True
-    ends = breaks[:: len(eol)]
-    if len(breaks) % len(eol) or ends[0] == 0 or (np.diff(ends) <= len(eol)).any():
+    returns, feeds = breaks[::2], breaks[1::2]
+    if len(returns) != len(feeds):
         return False
-    if eol == b"\n":
-        return bool((text[breaks] == _LF).all())
-    feeds = breaks[1::2]
-    return bool((feeds == ends + 1).all() and (text[ends] == _CR).all() and (text[feeds] == _LF).all())
+    is_paired = (text[returns] == _CR).all() and (text[feeds] == _LF).all() and (feeds == returns + 1).all()
+    return bool(is_paired and (np.diff(returns, prepend=-2) > 2).all())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from xata_pg_assets.xata.records import CopyFormat
 __all__ = ["encode", "ends_copy", "with_nulls"]
 
 # A line that ends the data of COPY's CSV format before PostgreSQL 18, within quotes too
-_END_OF_COPY = re.compile(rb"(?:^|[\r\n])\\\.")
+_END_OF_COPY = b"\\."
 # In order: the backslash first, or it would escape the escapes
 _TEXT_ESCAPES = (("\\", r"\\"), ("\n", r"\n"), ("\r", r"\r"), ("\t", r"\t"))
 
@@ -25,7 +24,7 @@ def ends_copy(data: bytes) -> bool:
     >>> ends_copy(b'"a\n\\.\nb",c'), ends_copy(b'\\.,c'), ends_copy(b'a\\.b')
     (True, True, False)
     """
-    return b"\\" in data and b"\\." in data and _END_OF_COPY.search(data) is not None
+    return data.startswith(_END_OF_COPY) or any(end + _END_OF_COPY in data for end in (b"\n", b"\r"))
 
 
 def encode(
