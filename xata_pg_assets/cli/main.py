@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -22,6 +23,7 @@ _INTERRUPTED = 130  # what Typer makes of Ctrl-C
 
 def main() -> None:
     """Run the command line; every error is one line on standard error, and the exit code says its kind."""
+    gc.set_threshold(50_000, 20, 20)  # Dagster makes many objects, and few of them are garbage
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     is_debug = len(arguments) < len(sys.argv) - 1
     if not is_debug:
@@ -42,6 +44,7 @@ def main() -> None:
         code = ExitCode.NOT_FINISHED
     except Exception as error:  # the last resort: a person gets one line, --debug the rest
         code = _fail(f"{type(error).__name__}: this should not happen; run again with --debug", is_debug=is_debug)
+    gc.freeze()  # or Python would look through a quarter of a million objects of Dagster's before it ends: 0.9 s
     sys.exit(int(code or 0))
 
 
