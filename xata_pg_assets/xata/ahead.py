@@ -37,7 +37,7 @@ class WorkAhead(Generic[K, T]):
         self._work = work
         self._coming: dict[K, Future[T]] = {key: Future() for key in keys}
         self._waiting = deque(self._coming.items())
-        for run in (self._next, self._all):
+        for run in (self._all, self._next):
             Thread(target=run, name="work-ahead", daemon=True).start()
 
     def take(self, key: K) -> Future[T] | None:
