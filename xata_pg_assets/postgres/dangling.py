@@ -132,7 +132,7 @@ class DanglingLinks:
         )
         if not any_row(self.conn, losers):
             return 0
-        moved = rejects.move(self.conn, self.layout, table, self.read_again(table), losers)
+        moved = rejects.move(self.conn, self.layout, table, self.read_again(table), rejects.selected(self.conn, losers))
         ledger.record(
             self.conn,
             self.layout,

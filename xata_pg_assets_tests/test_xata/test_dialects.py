@@ -730,7 +730,7 @@ def test_warnings_are_not_told_twice(tmp_path):
     path = write(tmp_path, "t.json", '[{"id": "a", "d": "1970-01-01T00:00:00.000Z"}, {"id": "b", "d": "x"}]')
     reading = Reading(path, table(d=T.DATETIME))
     list(reading.reader.batches())
-    reading.reader.locate([0])
+    next(reading.reader.locate([0]))
     assert "t.d: 1 datetimes are 1970-01-01T00:00:00.000Z" in reading.reader.warnings[-1]
 
 
@@ -743,7 +743,7 @@ def test_many_small_pages_make_few_blocks(tmp_path, block_size):
     assert reading.column("id") == [record["id"] for page in pages for record in page["records"]]
     assert len(reading.batches) < 3 or block_size < 1000
     places = reading.reader.locate(range(600))
-    assert [(places[row].line, places[row].raw) for row in range(600)] == [
+    assert [(place.line, place.raw) for place in places] == [
         (row + 1, json.dumps({"id": f"{row // 3}-{row % 3}"})) for row in range(600)
     ]
 
