@@ -171,7 +171,7 @@ def test_a_structured_value_that_stands_twice_is_told_as_compact_json(new_export
         export.folder,
         "t.json",
         '[{"id": "a", "m": ["x", "y"]}, {"id": "b", "m": [ "x",\n "y" ]}, {"id": "c", "up": "a"},'
-        ' {"id": "d", "up": {"id": "a", "m": []}}, {"id": "e", "up": "gone"}]',
+        ' {"id": "d", "up": {"id": "a", "m": []}}, {"id": "e", "up": {"id": "gone"}}]',
     )
     export.migrate(max_rejected_rows=3, dangling_links="reject")
     assert export.database.query(
