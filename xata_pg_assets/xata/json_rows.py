@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pyarrow.compute as pc
 
+from xata_pg_assets.errors import counted
 from xata_pg_assets.xata.block_reader import Columns
 from xata_pg_assets.xata.csv_head import column_names
 from xata_pg_assets.xata.json_cell import JsonStrings
@@ -122,12 +123,12 @@ class JsonRows:
         if tally.rows and absent:
             warnings.append(f"{table}: {self._file} has no {', '.join(absent)}; NULL in every row")
         warnings += [
-            f"{table}.{name}: {count} datetimes are {_EPOCH}, which may stand for none; they are left as they are"
+            f"{table}.{name}: {_EPOCH} stands in {counted(count, 'row')} and may mean none; it is left as it is"
             for name, count in tally.epochs.items()
         ]
         return warnings + [
-            f"{table}.{name}: {count} integers are beyond 2^53, where JavaScript rounds them; compare them if it wrote"
-            f" {self._file}"
+            f"{table}.{name}: {counted(count, 'integer')} beyond 2^53, where JavaScript rounds; compare them"
+            f" if it wrote {self._file}"
             for name, count in tally.beyond.items()
             if name not in tally.exact
         ]

@@ -249,8 +249,8 @@ JSON_CASES = {
         table=table(d=T.DATETIME, n=T.INT, m=T.INT),
         cells={"d": ["1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00Z"]},
         warnings=[
-            "t.d: 1 datetimes are 1970-01-01T00:00:00.000Z, which may stand for none; they are left as they are",
-            "t.n: 2 integers are beyond 2^53, where JavaScript rounds them; compare them if it wrote t.json",
+            "t.d: 1970-01-01T00:00:00.000Z stands in 1 row and may mean none; it is left as it is",
+            "t.n: 2 integers beyond 2^53, where JavaScript rounds; compare them if it wrote t.json",
         ],
     ),
     "columns that the schema lacks": a_json(
@@ -793,7 +793,7 @@ def test_warnings_are_not_told_twice(tmp_path):
     reading = Reading(path, table(d=T.DATETIME))
     list(reading.reader.batches())
     next(reading.reader.locate([0]))
-    assert "t.d: 1 datetimes are 1970-01-01T00:00:00.000Z" in reading.reader.warnings[-1]
+    assert "t.d: 1970-01-01T00:00:00.000Z stands in 1 row" in reading.reader.warnings[-1]
 
 
 @pytest.mark.parametrize("block_size", [1, 500, 1 << 20])
