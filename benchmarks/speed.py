@@ -193,7 +193,7 @@ def _measure_migration(home: Path, kept: Path, source: Path, rows: Mapping[str, 
     )
 
 
-def _migrate(home: Path, source: Path, server: embedded.EmbeddedServer, bytecode: Path) -> _Run:
+def _migrate(home: Path, source: Path, server: embedded.EmbeddedServer, bytecode: Path, *, exit_code: int = 0) -> _Run:
     program = Path(sys.executable).with_name("xata-pg")
     command = [str(program), "migrate", "--source", str(source), "--home", str(home), "--json"]
     memory, before = PeakMemory(server.data_dir), _cpu_seconds(server)
@@ -204,7 +204,7 @@ def _migrate(home: Path, source: Path, server: embedded.EmbeddedServer, bytecode
             _, status, usage = os.wait4(process.pid, 0)
             seconds = perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
+        if process.returncode != exit_code:
             raise RunError(f"xata-pg migrate: exit code {process.returncode}")
         output.seek(0)
         cpu_seconds = usage.ru_utime + usage.ru_stime + _cpu_seconds(server) - before

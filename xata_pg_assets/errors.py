@@ -22,6 +22,7 @@ __all__ = [
     "TransientError",
     "UsageError",
     "XataPgError",
+    "counted",
 ]
 
 
@@ -32,6 +33,16 @@ class ExitCode(IntEnum):
     CHECK_FAILED = 1
     USAGE = 2
     NOT_FINISHED = 3
+
+
+def counted(number: int, noun: str) -> str:
+    """Say how many there are of something.
+
+    >>> counted(1, "row"), counted(1200, "copy"), counted(0, "foreign key")
+    ('1 row', '1,200 copies', '0 foreign keys')
+    """
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 class XataPgError(Exception):

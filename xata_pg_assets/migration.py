@@ -29,6 +29,7 @@ from xata_pg_assets.settings import Settings
 from xata_pg_assets.xata.ahead import WorkAhead
 from xata_pg_assets.xata.export import TableFile, TableFiles, find_table_files, open_table
 from xata_pg_assets.xata.records import ReadOptions, TableReader
+from xata_pg_assets.xata.rules import printable
 from xata_pg_assets.xata.schema import XataSchema
 from xata_pg_assets.xata.schema_files import find_schema, read_schema
 
@@ -265,7 +266,7 @@ class Migration:
             UsageError: it is a URL, and not PostgreSQL's.
         """
         source = self.settings.source or ""
-        return _described(source, "source") if self._is_database else source
+        return _described(source, "source") if self._is_database else printable(source)
 
     @property
     def warnings(self) -> list[str]:

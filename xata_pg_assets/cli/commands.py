@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,7 @@ from rich.console import Console
 
 from xata_pg_assets import __version__
 from xata_pg_assets.cli.flags import as_environment, with_settings
-from xata_pg_assets.errors import UsageError, XataPgError
+from xata_pg_assets.errors import ExitCode, UsageError, XataPgError, counted
 from xata_pg_assets.settings import Settings
 
 # Dagster, pyarrow and the rest are imported by the commands that need them: `--help` must not wait for them
@@ -67,6 +67,8 @@ def plan(
 ) -> None:
     """Read schema and export heads, check the target, and show what would be done. Touches nothing.
 
+    Exits with 1 where something stands in the way.
+
     Example: xata-pg plan --source export --target postgresql://me@localhost/app
     """
     from xata_pg_assets.migration import Migration
@@ -80,11 +82,14 @@ def plan(
         for statement in plan_statements(layout, migration.plan):
             print(f"{statement.as_string()};")
         return
-    description = describe_plan(migration)
+    with closing(migration):
+        description = describe_plan(migration)
     if as_json:
         print(json.dumps(description, indent=2, ensure_ascii=False))
     else:
         print_plan(out, description)
+    if description["problems"]:
+        raise typer.Exit(ExitCode.CHECK_FAILED)
 
 
 @app.command()
@@ -202,7 +207,7 @@ def clean(settings: Settings) -> None:
     _refuse_untouched(settings)
     with migration.reading() as conn:
         dropped = drop_staging(conn, migration.wanted_layout)
-    print(f"{dropped} staging tables dropped", file=sys.stderr)
+    print(f"{counted(dropped, 'staging table')} dropped", file=sys.stderr)
 
 
 @app.command()
@@ -217,8 +222,8 @@ def demo(
 
     summary = write_demo(folder)
     print(
-        f"{summary.tables} tables, {summary.rows:,} rows, {summary.bytes / 1e6:.1f} MB in {summary.folder}; "
-        f"next: xata-pg migrate --source {summary.folder}",
+        f"{counted(summary.tables, 'table')}, {counted(summary.rows, 'row')}, "
+        f"{summary.bytes / 1e6:.1f} MB in {summary.folder}; next: xata-pg migrate --source {summary.folder}",
         file=sys.stderr,
     )
 
@@ -313,19 +318,20 @@ def _run_and_report(
     from xata_pg_assets.report.progress import progress
 
     started_at, errors = datetime.now(UTC), list[str]()
-    with progress(err) as migration.observer:
+    with closing(migration):
+        with progress(err) as migration.observer:
+            try:
+                _ = migration.layout  # an unreachable target is told once, not by every table
+                errors += run(migration, chosen).lines
+            except UsageError:
+                raise
+            except XataPgError as error:
+                errors.append(str(error))
         try:
-            _ = migration.layout  # an unreachable target is told once, not by every table
-            errors += run(migration, chosen).lines
-        except UsageError:
-            raise
+            with connect(migration.url) as conn:
+                result = _report(migration, conn, chosen, errors, started_at)
         except XataPgError as error:
-            errors.append(str(error))
-    try:
-        with connect(migration.url) as conn:
-            result = _report(migration, conn, chosen, errors, started_at)
-    except XataPgError as error:
-        result = _report(migration, None, chosen, [*errors, str(error)], started_at)
+            result = _report(migration, None, chosen, [*errors, str(error)], started_at)
     _print_report(result, as_json=as_json)
     for line in result["errors"]:
         print(f"error: {line}", file=sys.stderr)

@@ -15,6 +15,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from xata_pg_assets.errors import counted
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
 from xata_pg_assets.postgres import keys, ledger
 from xata_pg_assets.postgres import sql as statements
@@ -234,23 +235,24 @@ class _Checker:
             "duplicate_rows": line.duplicate_rows,
         }
         law = (
-            f"{line.source_rows} rows in the export = {found} in the table"
-            f" + {line.rejected_rows} rejected + {line.duplicate_rows} copies"
+            f"{counted(line.source_rows, 'row')} in the export = {found:,} in the table"
+            f" + {line.rejected_rows:,} rejected + {counted(line.duplicate_rows, 'copy')}"
         )
         if not self.is_staged:
             held = found == line.target_rows
-            text = f"no rows are staged; the table holds {found} of the {line.target_rows} rows it was loaded with"
+            loaded = counted(line.target_rows or 0, "row")
+            text = f"no rows are staged; the table holds {found:,} of the {loaded} it was loaded with"
             return CheckResult("row_count", held, text, facts=facts)
         if extra or line.source_rows != found + line.rejected_rows + line.duplicate_rows:
             text = f"the law is broken: {law.replace(' = ', ' against ')}" + (
-                f"; {extra} rows in the table are not in the export" if extra else ""
+                f"; not in the export: {counted(extra, 'row')} in the table" if extra else ""
             )
             return CheckResult("row_count", False, text, self._lost_or_extra(), facts)
         if not line.rejected_rows:
             return CheckResult("row_count", True, law, facts=facts)
         rejected = self._total("rejected_rows")
         passed = rejected <= self.budgets.rejected_rows
-        text = f"{law}; {rejected} rejected in all, {self.budgets.rejected_rows} allowed (max_rejected_rows)"
+        text = f"{law}; {rejected:,} rejected in all, {self.budgets.rejected_rows:,} allowed (max_rejected_rows)"
         query = self._rejected()
         return CheckResult(
             "row_count", passed, text, self._rows(query), facts | self._reasons(), query.as_string(self.conn)
@@ -264,9 +266,9 @@ class _Checker:
             old_ids, new_ids = (self._distinct_in_mapping(column) for column in ("old_id", "new_id"))
         unmapped = self.evidence["staged"] - self.evidence["mapped"] if self.is_staged else 0
         passed = lines == old_ids == new_ids and unmapped == 0
-        text = f"{lines} lines, {old_ids} old ids, {new_ids} new ids"
+        text = ", ".join(counted(*each) for each in ((lines, "line"), (old_ids, "old id"), (new_ids, "new id")))
         if unmapped:
-            text += f"; {unmapped} staged rows have no new id"
+            text += f"; no new id for {counted(unmapped, 'staged row')}"
         return CheckResult("id_mapping_one_to_one", passed, text, facts={"ids": lines})
 
     def _foreign_keys(self) -> CheckResult:
@@ -284,14 +286,14 @@ class _Checker:
             named = ", ".join(f"{count} of {name}" for name, count in wrong.items() if count)
             text = f"links that lead elsewhere than the export's: {named}"
             return CheckResult("foreign_keys", False, text, self._wrong_cells(list(links)), facts)
-        text = f"{resolved} links lead to the rows the export names"
+        text = f"{counted(resolved, 'link')} to rows that the export names"
         if not dangling:
             return CheckResult("foreign_keys", True, text, facts=facts)
         everywhere = self._total("dangling_links")
         passed = everywhere <= self.budgets.dangling_links
         text += (
-            f", {dangling} to rows that are not there; {everywhere} in all,"
-            f" {self.budgets.dangling_links} allowed (max_dangling_links)"
+            f", {dangling:,} to rows that are not there; {everywhere:,} in all,"
+            f" {self.budgets.dangling_links:,} allowed (max_dangling_links)"
         )
         query = self._dangling()
         return CheckResult("foreign_keys", passed, text, self._rows(query), facts, query.as_string(self.conn))
@@ -328,7 +330,10 @@ class _Checker:
             for column in columns
         }
         bad = {name: count for name, count in nulls.items() if count}
-        text = ", ".join(f"{count} nulls in {name}" for name, count in bad.items()) or f"no nulls in {', '.join(nulls)}"
+        text = (
+            ", ".join(f"{counted(count, 'null')} in {name}" for name, count in bad.items())
+            or f"no nulls in {', '.join(nulls)}"
+        )
         return CheckResult("not_null", not bad, text, facts={"nulls": sum(bad.values())})
 
     def _values_equal(self) -> CheckResult:
@@ -339,8 +344,9 @@ class _Checker:
         cells = self.evidence["found"] * len(self.compared)
         facts = {"cells": cells, "differing_rows": differing, "missing_rows": missing}
         if not differing and not missing:
-            return CheckResult("values_equal", True, f"{cells} cells equal the export's", facts=facts)
-        text = f"{differing} rows differ from the export, {missing} are missing"
+            equal = "1 cell equals" if cells == 1 else f"{cells:,} cells equal"
+            return CheckResult("values_equal", True, f"{equal} the export's", facts=facts)
+        text = f"other than in the export: {counted(differing, 'row')}; missing: {missing:,}"
         rows = self._wrong_cells(self.compared) if differing else self._lost_or_extra()
         return CheckResult("values_equal", False, text, rows, facts)
 

@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
+from uuid import uuid4
 
 import psycopg
 from psycopg import errors as pg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from xata_pg_assets.errors import TargetError, TransientError, UsageError, XataPgError
 
-__all__ = ["Connection", "ServerFacts", "connect", "describe_target", "server_facts", "translated"]
+__all__ = ["Connection", "ServerFacts", "connect", "describe_target", "server_facts", "streamed", "translated"]
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -42,6 +44,9 @@ _SESSION = {
 }
 
 _TRIES = 9
+
+# Rows of a stream that are fetched at once: few enough for long texts
+_ROWS_AT_ONCE = 500
 
 # The server or the way to it, not the statement, is at fault: the same call may go through later.
 _TRANSIENT = (
@@ -115,6 +120,13 @@ def server_facts(conn: Connection) -> ServerFacts:
     ).fetchone()
     version, schema = row or (None, None)
     return ServerFacts(conn.info.server_version, version, schema)
+
+
+def streamed(conn: Connection, query: sql.Composed) -> Iterator[TupleRow]:
+    """Yield a query's rows as they are asked for; what else the transaction does meanwhile, they do not see."""
+    with conn.cursor(name=f"rows_{uuid4().hex}") as cur:
+        cur.itersize = _ROWS_AT_ONCE
+        yield from cur.execute(query)
 
 
 def describe_target(url: str) -> str:

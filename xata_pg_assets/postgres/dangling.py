@@ -9,7 +9,7 @@ from typing import Literal
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from xata_pg_assets.errors import ExportError
+from xata_pg_assets.errors import ExportError, counted
 from xata_pg_assets.plan.tables import ORDINAL, Plan, TargetColumn, TargetTable
 from xata_pg_assets.postgres import ledger, rejects
 from xata_pg_assets.postgres import sql as statements
@@ -45,8 +45,7 @@ class DanglingLinks:
             ExportError: a link dangles and the policy is to fail.
         """
         if self.policy == "fail":
-            for column in self.table.links:
-                self._refuse(column)
+            self._refuse()
         group = [self.table]
         if self.policy == "reject" or any(column.not_null for column in self.table.links):
             group += self.plan.cycle_of(self.table)
@@ -96,20 +95,23 @@ class DanglingLinks:
             rows_there=expected.rows_there(column),
         )
 
-    def _refuse(self, column: TargetColumn) -> None:
+    def _refuse(self) -> None:
         expected = expected_rows(self.conn, self.layout, self.plan, self.table)
-        row = self.conn.execute(
-            sql.SQL("SELECT count(*) OVER (), s.id, {} {} ORDER BY s.id LIMIT 1").format(
-                sql.Identifier("s", column.staging), self._dangling(expected, column)
+        found = [
+            f"{counted(count, 'link')} of {column.xata_name} (the first from {old_id} to {missing_id})"
+            for column in self.table.links
+            for count, old_id, missing_id in self.conn.execute(
+                sql.SQL("SELECT count(*) OVER (), s.id, {} {} ORDER BY s.id LIMIT 1").format(
+                    sql.Identifier("s", column.staging), self._dangling(expected, column)
+                )
             )
-        ).fetchone()
-        if row:
-            count, old_id, missing_id = row
+        ]
+        if found:
             raise ExportError(
                 self.table.xata_name,
                 None,
-                f"{count} links of {column.xata_name} lead to rows that are not there, the first from {old_id} to "
-                f"{missing_id}; export the linked table again, or set dangling_links to null or reject",
+                f"rows that are not there are linked to by {', '.join(found)}; export the linked tables again, "
+                "or set dangling_links to null or reject",
             )
 
     def _reject(self, table: TargetTable) -> int:
@@ -132,7 +134,7 @@ class DanglingLinks:
         )
         if not any_row(self.conn, losers):
             return 0
-        moved = rejects.move(self.conn, self.layout, table, self.read_again(table), losers)
+        moved = rejects.move(self.conn, self.layout, table, self.read_again(table), rejects.selected(self.conn, losers))
         ledger.record(
             self.conn,
             self.layout,

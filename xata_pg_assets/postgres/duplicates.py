@@ -6,7 +6,7 @@ rest runs only where these find something.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from uuid import uuid4
 
 from psycopg import errors as pg
@@ -17,7 +17,7 @@ from xata_pg_assets.plan.types import TEXT
 from xata_pg_assets.postgres import ledger, rejects
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.catalog import column_types
-from xata_pg_assets.postgres.connection import Connection
+from xata_pg_assets.postgres.connection import Connection, streamed
 from xata_pg_assets.postgres.expected import comma, converted
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.xata.records import Reason, TableReader
@@ -63,13 +63,13 @@ class _Settler:
 
     def settle(self) -> None:
         columns = self.table.unique_columns
-        too_long = {column: places for column in columns if (places := self.too_long(column))}
-        rejected = sum(self._reject(self._of_places(column, places)) for column, places in too_long.items())
+        too_long = [(column, places) for column in columns if (places := self.too_long(column))]
+        rejected = self._reject(self._selected(self._of_places(too_long))) if too_long else 0
         copies = self._drop_copies()
-        rejected += self._reject(statements.get("older_versions").format(staging=self.staging))
+        rejected += self._reject(self._selected(statements.get("older_versions").format(staging=self.staging)))
         suspects = [column for column in columns if self.stands_twice(column)]
-        while suspects and (found := self._reject(self._later_values(suspects))):
-            rejected += found
+        if suspects:
+            rejected += self._reject(self._later_values(suspects))
         line = ledger.entry(self.conn, self.layout, self.table)
         ledger.record(
             self.conn,
@@ -113,17 +113,20 @@ class _Settler:
             return False
         return True
 
-    def _of_places(self, column: TargetColumn, places: Sequence[str]) -> sql.Composed:
-        return sql.SQL(
-            "SELECT s.ctid, s.{ordinal}, s.id, {xata_column}, s.{column}::text, {reason} FROM {staging} AS s"
-            " WHERE s.ctid = ANY({places}::tid[])"
-        ).format(
-            xata_column=sql.Literal(column.xata_name),
-            column=sql.Identifier(column.staging),
-            ordinal=sql.Identifier(ORDINAL),
-            reason=sql.Literal(Reason.VALUE_TOO_LONG.value),
-            staging=self.staging,
-            places=sql.Literal(list(places)),
+    def _of_places(self, too_long: Sequence[tuple[TargetColumn, Sequence[str]]]) -> sql.Composed:
+        return sql.SQL(" UNION ALL ").join(
+            sql.SQL(
+                "SELECT s.ctid, s.{ordinal}, s.id, {xata_column}::text, s.{column}::text, {reason}::text"
+                " FROM {staging} AS s WHERE s.ctid = ANY({places}::tid[])"
+            ).format(
+                xata_column=sql.Literal(column.xata_name),
+                column=sql.Identifier(column.staging),
+                ordinal=sql.Identifier(ORDINAL),
+                reason=sql.Literal(Reason.VALUE_TOO_LONG.value),
+                staging=self.staging,
+                places=sql.Literal(list(places)),
+            )
+            for column, places in too_long
         )
 
     def _drop_copies(self) -> int:
@@ -132,43 +135,81 @@ class _Settler:
         row = comma(sql.Identifier("s", name) for name in columns)
         return self.conn.execute(statements.get("drop_copies").format(staging=self.staging, row=row)).rowcount
 
-    def _later_values(self, suspects: Sequence[TargetColumn]) -> sql.Composed:
-        """Select the rows whose unique value an earlier row holds that is itself in nobody's way."""
-        firsts = comma(
+    def _later_values(self, suspects: Sequence[TargetColumn]) -> Iterator[rejects.Loser]:
+        """Tell the rows whose unique values are held by rows on earlier lines, one loser for each such value.
+
+        The rows are taken in the order of their lines. One that meets none of its values is good, and holds them
+        from there on. Any other is rejected, with all those faults, and holds nothing: what it alone had is free
+        for the rows behind it. So each row is looked at once, however long the chains are.
+        """
+        held = [_Numbers() for _ in suspects]
+        for place, ordinal, old_id, *pairs in streamed(self.conn, self._rivals(suspects)):
+            firsts, values = pairs[::2], pairs[1::2]
+            taken = [first is not None and first in numbers for numbers, first in zip(held, firsts, strict=True)]
+            for column, value, is_taken in zip(suspects, values, taken, strict=True):
+                if is_taken:
+                    yield rejects.Loser(place, ordinal, old_id, column.xata_name, value, Reason.DUPLICATE_VALUE)
+            if not any(taken):
+                for numbers, first in zip(held, firsts, strict=True):
+                    if first is not None:
+                        numbers.add(first)
+
+    def _rivals(self, suspects: Sequence[TargetColumn]) -> sql.Composed:
+        """Select the rows that share a value with others, in the order of their lines.
+
+        To each suspect belong two columns: the ordinal of the first row that has the same value, NULL where no other
+        row has it, and the value.
+        """
+        firsts = [sql.Identifier(f"first_{number}") for number in range(len(suspects))]
+        pairs = comma(
             sql.SQL(
-                "CASE WHEN {column} IS NULL THEN {ordinal}"
-                " ELSE min({ordinal}) OVER (PARTITION BY {column}) END AS {first}"
+                "CASE WHEN s.{column} IS NOT NULL AND count(*) OVER {first} > 1"
+                " THEN min(s.{ordinal}) OVER {first} END AS {first}, s.{column}::text AS {value}"
             ).format(
                 column=sql.Identifier(column.staging),
                 ordinal=sql.Identifier(ORDINAL),
-                first=sql.Identifier(f"first_{number}"),
+                first=firsts[number],
+                value=sql.Identifier(f"value_{number}"),
             )
             for number, column in enumerate(suspects)
         )
-        is_free = sql.SQL(" AND ").join(
-            sql.SQL("{} = ordinal").format(sql.Identifier(f"first_{number}")) for number in range(len(suspects))
-        )
-        losers = sql.SQL(" UNION ALL ").join(
-            sql.SQL(
-                "SELECT f.place, f.ordinal, s.id, {xata_column}::text, s.{column}::text, {reason}::text"
-                " FROM firsts AS f JOIN free ON free.ordinal = f.{first} JOIN {staging} AS s ON s.ctid = f.place"
-                " WHERE f.{first} <> f.ordinal"
-            ).format(
-                xata_column=sql.Literal(column.xata_name),
-                column=sql.Identifier(column.staging),
-                reason=sql.Literal(Reason.DUPLICATE_VALUE.value),
-                first=sql.Identifier(f"first_{number}"),
-                staging=self.staging,
-            )
-            for number, column in enumerate(suspects)
+        windows = comma(
+            sql.SQL("{} AS (PARTITION BY s.{})").format(first, sql.Identifier(column.staging))
+            for column, first in zip(suspects, firsts, strict=True)
         )
         return sql.SQL(
-            "WITH firsts AS MATERIALIZED (SELECT ctid AS place, {ordinal} AS ordinal, {firsts} FROM {staging}),"
-            " free AS MATERIALIZED (SELECT ordinal FROM firsts WHERE {is_free}) {losers}"
-        ).format(firsts=firsts, ordinal=sql.Identifier(ORDINAL), staging=self.staging, is_free=is_free, losers=losers)
+            "SELECT * FROM (SELECT s.ctid::text, s.{ordinal} AS ordinal, s.id, {pairs} FROM {staging} AS s"
+            " WINDOW {windows}) AS rivals WHERE coalesce({firsts}) IS NOT NULL ORDER BY ordinal"
+        ).format(
+            ordinal=sql.Identifier(ORDINAL),
+            pairs=pairs,
+            staging=self.staging,
+            windows=windows,
+            firsts=comma(sql.SQL("rivals.{}").format(first) for first in firsts),
+        )
 
-    def _reject(self, losers: sql.Composed) -> int:
+    def _selected(self, losers: sql.Composable) -> Iterator[rejects.Loser]:
+        return rejects.selected(self.conn, losers)
+
+    def _reject(self, losers: Iterable[rejects.Loser]) -> int:
         return rejects.move(self.conn, self.layout, self.table, self.reader, losers)
+
+
+class _Numbers:
+    """A set of whole numbers from 0 on, a bit for each."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray()
+
+    def add(self, number: int) -> None:
+        place, bit = divmod(number, 8)
+        if place >= len(self._bits):
+            self._bits.extend(bytes(place + 1 - len(self._bits)))
+        self._bits[place] |= 1 << bit
+
+    def __contains__(self, number: int) -> bool:
+        place, bit = divmod(number, 8)
+        return place < len(self._bits) and bool(self._bits[place] >> bit & 1)
 
 
 def _stands_twice(conn: Connection, layout: Layout, table: TargetTable, column: str) -> bool:

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from uuid import uuid4
+from collections.abc import Iterable, Iterator
+from itertools import tee
+from typing import NamedTuple
 
 from psycopg import sql
-from psycopg.rows import TupleRow
 
 from xata_pg_assets.plan.tables import TargetTable
-from xata_pg_assets.postgres.connection import Connection
+from xata_pg_assets.postgres.connection import Connection, streamed
 from xata_pg_assets.postgres.layout import Layout
-from xata_pg_assets.xata.records import Fault, Location, Reason, TableReader
+from xata_pg_assets.xata.records import Fault, Reason, TableReader
 
-__all__ = ["forget", "move", "write"]
+__all__ = ["Loser", "forget", "move", "selected", "write"]
 
 _AT_ONCE = 5_000
+_CHARACTERS_AT_ONCE = 10_000_000
+
+
+class Loser(NamedTuple):
+    """A fault of a staged row that PostgreSQL found.
+
+    `place` is the row's ctid, `ordinal` its number in the file; `value` is what PostgreSQL made of the cell, or the
+    id that a dangling link names.
+    """
+
+    place: str
+    ordinal: int
+    old_id: str
+    column: str
+    value: str | None
+    reason: Reason
 
 
 def forget(conn: Connection, layout: Layout, table: TargetTable) -> None:
@@ -48,35 +64,58 @@ def write(conn: Connection, layout: Layout, table: TargetTable, file: str | None
             )
 
 
+def selected(conn: Connection, losers: sql.Composable) -> Iterator[Loser]:
+    """Select losers, in the order of the file; the query gives the fields of `Loser` in their order."""
+    query = sql.SQL(
+        "SELECT l.place::text, ordinal, old_id, xata_column, value, reason"
+        " FROM ({}) AS l (place, ordinal, old_id, xata_column, value, reason) ORDER BY ordinal, xata_column"
+    ).format(losers)
+    for place, ordinal, old_id, column, value, reason in streamed(conn, query):
+        yield Loser(place, ordinal, old_id, column, value, Reason(reason))
+
+
 def move(
-    conn: Connection, layout: Layout, table: TargetTable, reader: TableReader | None, losers: sql.Composable
+    conn: Connection, layout: Layout, table: TargetTable, reader: TableReader | None, losers: Iterable[Loser]
 ) -> int:
     """Move staged rows to the rejected ones, in bounded pieces; return how many.
 
-    `losers` selects (ctid, ordinal, id, Xata column, value, reason), one line a fault. `reader`, exhausted, tells
-    where they stand in their file; without one that stays unknown.
+    `losers` come in the order of the file, one for each fault. `reader`, exhausted, tells where they stand there,
+    and their cells as they came; without one the line stays unknown, and a value is what PostgreSQL made of it.
     """
-    query = sql.SQL("SELECT l.place::text, l.* FROM ({}) AS l (place, {}) ORDER BY l.ordinal").format(
-        losers, sql.SQL("ordinal, old_id, xata_column, value, reason")
-    )
+    told = _told(losers, reader)
     moved = 0
-    with conn.cursor(name=f"losers_{uuid4().hex}") as cur:
-        cur.execute(query)
-        while lines := cur.fetchmany(_AT_ONCE):
-            located = reader.locate([line[2] for line in lines]) if reader else {}
-            faults = [_fault(line, located.get(line[2], Location(None, ""))) for line in lines]
-            write(conn, layout, table, reader.file if reader else None, faults)
-            moved += conn.execute(
-                sql.SQL("DELETE FROM {} WHERE ctid = ANY({}::tid[])").format(
-                    layout.staging(table), sql.Literal([line[0] for line in lines])
-                )
-            ).rowcount
+    while piece := _piece(told):
+        write(conn, layout, table, reader.file if reader else None, (fault for _, fault in piece))
+        moved += conn.execute(
+            sql.SQL("DELETE FROM {} WHERE ctid = ANY({}::tid[])").format(
+                layout.staging(table), sql.Literal([loser.place for loser, _ in piece])
+            )
+        ).rowcount
     return moved
 
 
-def _fault(line: TupleRow, where: Location) -> Fault:
-    _, _, _, old_id, column, value, reason = line
-    return Fault(where.line, old_id, column, value, Reason(reason), where.raw)
+def _told(losers: Iterable[Loser], reader: TableReader | None) -> Iterator[tuple[Loser, Fault]]:
+    """Tell each loser's fault; the file is read once, as far as it is asked for."""
+    if reader is None:
+        for loser in losers:
+            yield loser, Fault(None, loser.old_id, loser.column, loser.value, loser.reason, "")
+        return
+    losers, again = tee(losers)
+    for loser, where in zip(losers, reader.locate(each.ordinal for each in again), strict=True):
+        value = loser.value if loser.reason is Reason.DANGLING_LINK else where.value_of(loser.column)
+        yield loser, Fault(where.line, loser.old_id, loser.column, value, loser.reason, where.raw)
+
+
+def _piece(told: Iterator[tuple[Loser, Fault]]) -> list[tuple[Loser, Fault]]:
+    """Take as many faults as may be held at once."""
+    piece: list[tuple[Loser, Fault]] = []
+    size = 0
+    for loser, fault in told:
+        piece.append((loser, fault))
+        size += len(fault.raw) + len(fault.value or "")
+        if len(piece) == _AT_ONCE or size > _CHARACTERS_AT_ONCE:
+            break
+    return piece
 
 
 def _showable(text: str | None) -> str | None:

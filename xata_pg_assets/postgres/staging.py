@@ -9,7 +9,7 @@ from time import perf_counter
 import psycopg
 from psycopg import sql
 
-from xata_pg_assets.errors import ExportError, TargetError
+from xata_pg_assets.errors import ExportError, TargetError, counted
 from xata_pg_assets.plan.naming import SYSTEM_COLUMNS, NameSpace, cut
 from xata_pg_assets.plan.tables import METADATA, ORDINAL, TargetTable
 from xata_pg_assets.plan.types import TEXT, ColumnType
@@ -225,7 +225,7 @@ class _Lander:
                 rejects.write(self.conn, self.layout, self.table, reader.file, faults)
         if copied != tally.rows:
             raise TargetError(
-                f"{reader.file}: PostgreSQL read {copied} rows where {tally.rows} were sent; nothing was kept"
+                f"{reader.file}: PostgreSQL read {copied:,} rows where {tally.rows:,} were sent; nothing was kept"
             )
         return tally
 
@@ -251,7 +251,7 @@ class _Lander:
         ).rowcount
         if not recovered:
             return []
-        return [f"{self.table.xata_name}: xata.createdAt of {recovered} rows recovered from their ids"]
+        return [f"{self.table.xata_name}: xata.createdAt of {counted(recovered, 'row')} recovered from the ids"]
 
 
 def _create(conn: Connection, layout: Layout, table: TargetTable, columns: Sequence[LandingColumn]) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from xata_pg_assets.errors import XataPgError
+from xata_pg_assets.errors import XataPgError, counted
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import Plan, Role, TargetTable
 from xata_pg_assets.xata.export import DIALECTS
@@ -93,7 +93,8 @@ def print_plan(console: Console, description: dict[str, Any]) -> None:
     for cycle in description["cycles"]:
         console.print(f"cycle: {escape(' → '.join([*cycle, cycle[0]]))}; its foreign keys come with the later table")
     if description["renamed"]:
-        console.print(f"{len(description['renamed'])} names change:")
+        count = len(description["renamed"])
+        console.print("1 name changes:" if count == 1 else f"{count} names change:")
         for renaming in description["renamed"]:
             console.print(f"  {escape(renaming['from'])} → {escape(renaming['to'])}")
     # What a person must not miss stands last, where the eye is
@@ -103,7 +104,7 @@ def print_plan(console: Console, description: dict[str, Any]) -> None:
         console.print(f"[red]problem[/] {escape(problem)}")
     verdict = "[red]It would not go through.[/]" if description["problems"] else "[green]Nothing stands in the way.[/]"
     rows = sum(table["bytes"] for table in description["tables"])
-    console.print(f"{len(description['tables'])} tables, {rows / 1e6:,.1f} MB. {verdict}")
+    console.print(f"{counted(len(description['tables']), 'table')}, {rows / 1e6:,.1f} MB. {verdict}")
 
 
 def _renamings(table: TargetTable) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from xata_pg_assets.errors import counted
 from xata_pg_assets.report.result import Report
 
 __all__ = ["print_report"]
@@ -51,7 +52,9 @@ def print_report(console: Console, report: Report) -> None:
     for warning in report["warnings"]:
         console.print(f"[yellow]warning[/] {escape(warning)}")
     rows = sum(table["target_rows"] for table in report["tables"])
-    console.print(f"{len(report['tables'])} tables, {rows:,} rows. {_VERDICTS[report['exit_code']]}")
+    console.print(
+        f"{counted(len(report['tables']), 'table')}, {counted(rows, 'row')}. {_VERDICTS[report['exit_code']]}"
+    )
 
 
 def _checks(table: dict[str, Any]) -> str:

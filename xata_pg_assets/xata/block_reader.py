@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 from xata_pg_assets.errors import ExportError
 from xata_pg_assets.xata.ahead import ahead
 from xata_pg_assets.xata.byte_stream import ByteStream
-from xata_pg_assets.xata.cells import Judge
+from xata_pg_assets.xata.cells import Judge, value_of
 from xata_pg_assets.xata.records import Batch, Location, ReadOptions, Records
 from xata_pg_assets.xata.schema import XataColumn, XataTable
 
@@ -61,6 +62,7 @@ class BlockReader(ABC):
     """
 
     dialect: str
+    _eol = b"\n"  # how COPY is told that lines end
 
     def __init__(self, path: Path, file: str, table: XataTable, options: ReadOptions) -> None:
         self.table = table
@@ -116,26 +118,21 @@ class BlockReader(ABC):
         self._sha256 = stream.sha256
         self._warnings = (*self._judge.warnings, *self._own_warnings())
 
-    def locate(self, staged: Sequence[int]) -> Mapping[int, Location]:
-        """Tell where staged rows stand, by reading their blocks again."""
+    def locate(self, staged: Iterable[int]) -> Iterator[Location]:
+        """Tell where staged rows stand, by reading their blocks again; one block is held at a time."""
         starts = [mark.staged for mark in self._marks]
-        by_block = groupby(sorted(set(staged)), lambda row: bisect_right(starts, row) - 1)
-        found: dict[int, Location] = {}
         with self._open() as stream:
-            for number, rows in by_block:
+            for number, rows in groupby(staged, lambda row: bisect_right(starts, row) - 1):
                 mark = self._marks[number]
                 stream.seek(mark.place.offset)
                 records = self._reread(stream.read(mark.place.size), mark.place)
-                found |= self._located(records, rows, mark.staged)
-        return found
+                yield from self._located(records, rows, mark.staged)
 
-    def _located(self, records: Records, rows: Iterator[int], before: int) -> dict[int, Location]:
+    def _located(self, records: Records, rows: Iterator[int], before: int) -> Iterator[Location]:
         good = self._judge.judge(records).good
-        found: dict[int, Location] = {}
         for row in rows:
             record = row - before if good is None else int(good[row - before])
-            found[row] = Location(records.line_of(record), records.raw_of(record))
-        return found
+            yield Location(records.line_of(record), records.raw_of(record), partial(_value_in, records, record))
 
     def _new_judge(self) -> Judge:
         return Judge(
@@ -144,6 +141,7 @@ class BlockReader(ABC):
             self._options,
             force_null=self.force_null,
             force_not_null=self.force_not_null,
+            eol=self._eol,
         )
 
     def _open(self) -> ByteStream:
@@ -168,6 +166,10 @@ class BlockReader(ABC):
     def _own_warnings(self) -> Sequence[str]:
         """Return what the dialect itself has to tell, once the file is read."""
         return ()
+
+
+def _value_in(records: Records, record: int, column: str) -> str | None:
+    return value_of(records, column, record)
 
 
 def check_encoding(data: bytes, file: str) -> None:

@@ -21,7 +21,7 @@ from xata_pg_assets.xata.rules import MAX_RAW, printable, rule_of
 from xata_pg_assets.xata.schema import XataColumn, XataTable
 from xata_pg_assets.xata.values import Rewritten, Verdict
 
-__all__ = ["Findings", "Judge"]
+__all__ = ["Findings", "Judge", "value_of"]
 
 
 @dataclass(slots=True)
@@ -135,7 +135,7 @@ class Judge:
                     records.line_of(row),
                     printable(ids[row].as_py()) or None,
                     name,
-                    _value(records, name, row),
+                    value_of(records, name, row),
                     reason,
                     raws[row],
                 )
@@ -145,7 +145,7 @@ class Judge:
         return faults
 
 
-def _value(records: Records, name: str, row: int) -> str | None:
+def value_of(records: Records, name: str, row: int) -> str | None:
     """Return a cell as it came."""
     if records.value_of is not None:
         return records.value_of(name, row)

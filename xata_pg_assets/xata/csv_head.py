@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xata_pg_assets.errors import ExportError
+from xata_pg_assets.xata.block_reader import Columns
 from xata_pg_assets.xata.byte_stream import ByteStream
 from xata_pg_assets.xata.csv_scan import cells_of, mend
+from xata_pg_assets.xata.records import ReadOptions
 from xata_pg_assets.xata.schema import METADATA_COLUMNS, XataColumn, XataTable
 
-__all__ = ["BOM", "Head", "column_names", "read_head"]
+__all__ = ["BOM", "Head", "column_names", "columns_of", "read_head"]
 
 BOM = b"\xef\xbb\xbf"
 # A header of a table of 400 columns with names of 255 characters is a tenth of it
@@ -63,6 +65,19 @@ def read_head(stream: ByteStream, file: str, table: XataTable) -> Head | None:
         eol=b"\r\n" if line_end == b"\r\n" else b"\n",
         size=size,
         line=1 + data.count(b"\n", 0, size),
+    )
+
+
+def columns_of(head: Head, table: XataTable, options: ReadOptions) -> Columns:
+    """Tell what COPY must make of an empty cell in each column: a text where one may stand, else NULL."""
+    text = {column.name for column in table.columns if column.type.is_text} | set(head.unknown)
+    kept = {column.name for column in table.columns if column.not_null or options.empty_text == "empty"}
+    return Columns(
+        columns=head.columns,
+        missing=head.missing,
+        unknown=head.unknown,
+        force_null=tuple(name for name in head.columns if name not in text),
+        force_not_null=tuple(name for name in head.columns if name in text & kept),
     )
 
 

@@ -12,6 +12,7 @@ from xata_pg_assets.xata.json_file import JsonFile
 from xata_pg_assets.xata.json_lines import JsonLines
 from xata_pg_assets.xata.python_lines import PythonLines
 from xata_pg_assets.xata.records import ReadOptions, TableReader
+from xata_pg_assets.xata.rules import printable
 from xata_pg_assets.xata.schema import XataSchema, XataTable
 
 __all__ = ["DIALECTS", "TableFile", "TableFiles", "find_table_files", "open_table"]
@@ -42,7 +43,10 @@ class TableFile:
 
 @dataclass(frozen=True, slots=True)
 class TableFiles:
-    """What a folder holds: `found` by Xata table name, and the `strangers` that no table claims."""
+    """What a folder holds: `found` by Xata table name, and the `strangers` that no table claims.
+
+    What is not UTF-8 in the name of a stranger is shown as U+FFFD; the name of a table is always UTF-8.
+    """
 
     found: Mapping[str, TableFile]
     strangers: tuple[str, ...]
@@ -64,7 +68,7 @@ def find_table_files(folder: Path, schema: XataSchema) -> TableFiles:
         if name is not None:
             found[table.name] = TableFile(table, _checked(folder, name), name, _split(name)[1])
     claimed = {file.file for file in found.values()}
-    return TableFiles(found, tuple(name for name in names if name not in claimed))
+    return TableFiles(found, tuple(printable(name) for name in names if name not in claimed))
 
 
 def open_table(file: TableFile, options: ReadOptions) -> TableReader:

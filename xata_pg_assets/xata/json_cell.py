@@ -9,7 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from xata_pg_assets.xata.json_split import compact, members, string_of
+from xata_pg_assets.xata.json_members import decode
+from xata_pg_assets.xata.json_split import compact, string_of
 from xata_pg_assets.xata.json_text import JsonError, parse
 from xata_pg_assets.xata.records import Reason
 
@@ -102,11 +103,13 @@ def link_cell(raw: str) -> Cell:
 
 
 def _linked_id(raw: str) -> str | None:
-    try:
-        return _link(raw).id
-    except (msgspec.DecodeError, RecursionError):
-        parts = members(raw.encode()) or {}
-        return string_of(parts.get("id", b"").decode())
+    if raw.count('"id"') == 1:
+        try:
+            return _link(raw).id
+        except (msgspec.DecodeError, RecursionError):
+            pass
+    parts = decode(raw.encode()) or {}
+    return string_of(bytes(parts.get("id", b"")).decode())
 
 
 def encoded_cell(raw: str) -> Cell:

@@ -12,8 +12,9 @@ from xata_pg_assets.errors import ExportError
 from xata_pg_assets.xata.block_reader import BlockReader, Columns, Place
 from xata_pg_assets.xata.byte_stream import ByteStream
 from xata_pg_assets.xata.json_elements import elements
+from xata_pg_assets.xata.json_members import decode
 from xata_pg_assets.xata.json_pages import Chunk, Form, Pages, walk
-from xata_pg_assets.xata.json_rows import Decode, JsonRows, decode, decode_list
+from xata_pg_assets.xata.json_rows import Decode, JsonRows, decode_list
 from xata_pg_assets.xata.records import ReadOptions, Records
 from xata_pg_assets.xata.schema import XataTable
 

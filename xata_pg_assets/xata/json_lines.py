@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xata_pg_assets.xata.block_reader import Columns
+from xata_pg_assets.xata.json_members import decode
 from xata_pg_assets.xata.json_pages import Form
-from xata_pg_assets.xata.json_rows import Decode, JsonRows, decode
+from xata_pg_assets.xata.json_rows import Decode, JsonRows
 from xata_pg_assets.xata.line_reader import LineReader
 from xata_pg_assets.xata.records import Records
 

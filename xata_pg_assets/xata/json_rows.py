@@ -10,23 +10,21 @@ from typing import Any
 import msgspec
 import pyarrow.compute as pc
 
+from xata_pg_assets.errors import counted
 from xata_pg_assets.xata.block_reader import Columns
 from xata_pg_assets.xata.csv_head import column_names
 from xata_pg_assets.xata.json_cell import JsonStrings
 from xata_pg_assets.xata.json_cells import Cells, cells_of, kind_of, shown
+from xata_pg_assets.xata.json_members import Record, decode, decode_all
 from xata_pg_assets.xata.json_pages import Form
-from xata_pg_assets.xata.json_split import members
 from xata_pg_assets.xata.records import Fault, ReadOptions, Reason, Records
 from xata_pg_assets.xata.rules import MAX_RAW, printable
 from xata_pg_assets.xata.schema import METADATA_COLUMNS, XataTable, XataType
 
-__all__ = ["JsonRows", "Record", "decode", "decode_list"]
+__all__ = ["Decode", "JsonRows", "decode_list"]
 
-# A record's members as JSON texts, by key
-Record = Mapping[str, bytes]
 Decode = Callable[[bytes], Record | None]
 
-_as_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _as_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _NESTED = {name.removeprefix("xata.").lower(): name for name in METADATA_COLUMNS}
 # How a record begins that is cut later on
@@ -35,14 +33,6 @@ _LEADING_ID = re.compile(rb"""\s*\{\s*(["'])id\1\s*:\s*(["'])([^"'\\]+)\2""")
 _EPOCH = "1970-01-01T00:00:00.000Z"
 # From here on JavaScript knows only some of the integers
 _SAFE = 2**53
-
-
-def decode(text: bytes) -> Record | None:
-    """Return the members of an object, None where it is none."""
-    try:
-        return _as_members(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return members(bytes(text))  # a nested object comes as a view of its record
 
 
 def decode_list(names: Sequence[str]) -> Decode:
@@ -93,12 +83,13 @@ class JsonRows:
         rows: list[Record] = []
         kept: list[int] = []
         faults: list[Fault] = []
-        for place, text in enumerate(texts):
-            record = decode_record(text)
+        records = decode_all(texts) if decode_record is decode else [decode_record(text) for text in texts]
+        nests = iter(decode_all([record["xata"] for record in records if record and self._has_nest(record)]))
+        for place, (text, record) in enumerate(zip(texts, records, strict=True)):
             if record is None:
                 faults.append(Fault(numbers[place], _leading_id(text), None, None, Reason.RAGGED, raw(text)))
             else:
-                rows.append(self._flat(record))
+                rows.append(self._flat(record, next(nests) if self._has_nest(record) else None))
                 kept.append(place)
         cells = {name: self._cells(name, rows, form) for name in self.columns.columns}
         self._count(cells, len(rows), form)
@@ -116,7 +107,7 @@ class JsonRows:
     def unknown_of(self, texts: Sequence[bytes], decode_record: Decode = decode) -> list[str]:
         """Return the names in some records that are not of the schema."""
         for text in texts:
-            self._flat(decode_record(text) or {})
+            self._flat(decode_record(text) or {}, None)
         return list(self._tally.unknown)
 
     @property
@@ -132,25 +123,27 @@ class JsonRows:
         if tally.rows and absent:
             warnings.append(f"{table}: {self._file} has no {', '.join(absent)}; NULL in every row")
         warnings += [
-            f"{table}.{name}: {count} datetimes are {_EPOCH}, which may stand for none; they are left as they are"
+            f"{table}.{name}: {_EPOCH} stands in {counted(count, 'row')} and may mean none; it is left as it is"
             for name, count in tally.epochs.items()
         ]
         return warnings + [
-            f"{table}.{name}: {count} integers are beyond 2^53, where JavaScript rounds them; compare them if it wrote"
-            f" {self._file}"
+            f"{table}.{name}: {counted(count, 'integer')} beyond 2^53, where JavaScript rounds; compare them"
+            f" if it wrote {self._file}"
             for name, count in tally.beyond.items()
             if name not in tally.exact
         ]
 
-    def _flat(self, record: Record) -> Record:
+    def _has_nest(self, record: Record) -> bool:
+        return "xata" in record and "xata" not in self._own
+
+    def _flat(self, record: Record, nest: Record | None) -> Record:
         """Take metadata out of their nest, and give every member its Xata name."""
         if record.keys() <= self._names:
             return record
         flat: dict[str, bytes] = {}
         for key, cell in record.items():
-            nested = decode(cell) if key == "xata" and key not in self._own else None
-            if nested is not None:
-                flat |= {_NESTED[name.lower()]: inner for name, inner in nested.items() if name.lower() in _NESTED}
+            if key == "xata" and nest is not None:
+                flat |= {_NESTED[name.lower()]: inner for name, inner in nest.items() if name.lower() in _NESTED}
             elif key in self._names:
                 flat[key] = cell
             else:

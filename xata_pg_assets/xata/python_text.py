@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from xata_pg_assets.xata.json_members import hold_all
 from xata_pg_assets.xata.json_split import members
 
 __all__ = ["decode_dict", "to_json"]
@@ -39,7 +40,10 @@ def decode_dict(text: bytes) -> Mapping[str, bytes] | None:
     ['"a"', '["it\\'s", null]', '1e-07']
     """
     try:
-        return _as_members(_translated(text))
+        translated = _translated(text)
+        record: Mapping[str, bytes] = _as_members(translated)
+        if hold_all([translated], [record]):
+            return record
     except (_NoLiteralError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     items = members(text, _key)

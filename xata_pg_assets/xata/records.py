@@ -6,7 +6,7 @@ cells to the rules of their types and turns a block into a `Batch`: rows that CO
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
@@ -65,10 +65,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a staged row stands in its file, and how."""
+    """Where a staged row stands in its file, and how; `value_of` tells a cell of it as it came, by Xata name.
+
+    It holds on to the block around it: not to be kept.
+    """
 
     line: int | None
     raw: str
+    value_of: Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +151,10 @@ class TableReader(Protocol):
         """
         ...
 
-    def locate(self, staged: Sequence[int]) -> Mapping[int, Location]:
-        """Tell where rows stand that went into a batch: `staged` counts them from 0 over all batches.
+    def locate(self, staged: Iterable[int]) -> Iterator[Location]:
+        """Tell where rows stand that went into a batch, one by one: `staged` counts them from 0 over all batches.
 
-        Only after `batches` is exhausted; reads again only the blocks concerned.
+        Only after `batches` is exhausted; reads again only the blocks concerned, each once where `staged` ascends.
         """
         ...
 

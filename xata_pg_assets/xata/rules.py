@@ -111,7 +111,7 @@ def _rule_of_type(column: XataColumn, options: ReadOptions) -> Rule:
         case XataType.OBJECT | XataType.FILE:
             return _container_rule("{", options)
         case XataType.FILES:
-            return _container_rule("[", options)
+            return Rule(lambda cells: pc.equal(cells, "[]"), values.judge_files)
         case XataType.JSON:
             return _json_rule(options)
     return _SIMPLE[column.type]()

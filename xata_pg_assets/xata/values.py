@@ -23,6 +23,7 @@ __all__ = [
     "has_offset",
     "judge_bool",
     "judge_datetime",
+    "judge_files",
     "judge_float",
     "judge_id",
     "judge_int",
@@ -174,6 +175,19 @@ def judge_multiple(cell: str) -> Verdict:
     if verdict is not None:
         return verdict
     is_right = isinstance(value, list) and all(type(item) is str for item in value)
+    return None if is_right else Reason.BAD_VALUE
+
+
+def judge_files(cell: str) -> Verdict:
+    """Take a JSON array of objects alone.
+
+    >>> judge_files('[{"name": "a.txt"}]'), judge_files("[1]")
+    (None, <Reason.BAD_VALUE: 'bad_value'>)
+    """
+    value, verdict = _parsed(cell)
+    if verdict is not None:
+        return verdict
+    is_right = isinstance(value, list) and all(isinstance(item, dict) for item in value)
     return None if is_right else Reason.BAD_VALUE
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from xata_pg_assets.errors import ExportError
 from xata_pg_assets.xata.block_reader import MAX_RECORD, BlockReader, Columns, Place
 from xata_pg_assets.xata.byte_stream import ByteStream
-from xata_pg_assets.xata.csv_head import BOM, Head, read_head
+from xata_pg_assets.xata.csv_head import BOM, Head, columns_of, read_head
 from xata_pg_assets.xata.records import Fault, ReadOptions, Reason, Records
 from xata_pg_assets.xata.rules import MAX_RAW, printable
 from xata_pg_assets.xata.schema import XataTable, XataType
@@ -41,16 +41,7 @@ class XreplayCsv(BlockReader):
             return Columns()
         self._head = head
         self._layout = layout_of(head, self.table)
-        text = {column.name for column in self.table.columns if column.type.is_text} | set(head.unknown)
-        every = self._options.empty_text == "empty"
-        kept = {column.name for column in self.table.columns if column.not_null or every}
-        return Columns(
-            columns=head.columns,
-            missing=head.missing,
-            unknown=head.unknown,
-            force_null=tuple(name for name in head.columns if name not in text),
-            force_not_null=tuple(name for name in head.columns if name in text & kept),
-        )
+        return columns_of(head, self.table, self._options)
 
     def _blocks(self, stream: ByteStream) -> Iterator[tuple[Place, Records]]:
         if not self.columns:

@@ -101,7 +101,7 @@ class TestGreen:
         assert list(red) == [("user_teams", "values_equal")]
         evaluation = red["user_teams", "values_equal"]
         assert evaluation.severity is dg.AssetCheckSeverity.ERROR
-        assert evaluation.description == "1 rows differ from the export, 0 are missing"
+        assert evaluation.description == "other than in the export: 1 row; missing: 0"
         (record,) = evaluation.metadata["rows"].records
         assert record.data == {
             "old_id": "t1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from datetime import datetime
@@ -110,7 +111,21 @@ class TestPlan:
 
     def test_a_table_that_is_there_already_is_a_problem(self, migrating, database):
         database.query("CREATE TABLE users ()")
-        assert "problem table public.users exists already" in migrating("plan").out
+        outcome = migrating("plan")
+        assert outcome.code == 1
+        assert "problem table public.users exists already" in outcome.out
+        assert migrating("plan", "--json").code == 1
+
+    def test_names_that_are_not_utf_8_are_shown(self, migrating, export):
+        odd = os.fsencode(export.path.parent) + b"/ex\xffport"
+        export.path.rename(os.fsdecode(odd))
+        Path(os.fsdecode(odd), os.fsdecode(b"no\xfftes.csv")).write_text("id\n")
+        for command in ("plan", "migrate"):
+            outcome = migrating(command, "--json", "--source", os.fsdecode(odd))
+            assert (outcome.code, outcome.err) == (0, "")
+            assert outcome.report["source"].endswith("ex\ufffdport")
+            assert outcome.report["warnings"][0].startswith("no\ufffdtes.csv: no table of the schema")
+            assert migrating(command, "--source", os.fsdecode(odd)).code == 0
 
     def test_without_an_export_it_plans_the_schema(self, xata_pg, export):
         outcome = xata_pg("plan", "--schema", export.path / "schema.json")

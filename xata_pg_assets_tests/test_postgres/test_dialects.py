@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from xata_pg_assets_tests.fix_export import column, link, table
 from xata_pg_assets_tests.test_xata.dialects import EVERY, WRITERS, write
 
 ROWS: list[dict[str, Any]] = [
@@ -130,3 +131,53 @@ def test_every_fault_is_told(new_export, name):
     )
     assert found == expected
     assert export.database.query("SELECT body FROM public.t") == [("y",)]
+
+
+UNIQUE = table("t", column("n", "int", unique=True), column("d", "datetime", unique=True), column("data", "json"))
+AS_IT_CAME = {
+    "t.csv": ('id,n,d,xata.version\na,1,,\nb,"01",,\nc,,2024-01-01T00:00:00Z,\nd,,"2024-01-01 01:00:00+01:00",\n'),
+    "t.json": '[{"id": "a", "n": 1}, {"id": "b", "n": 1.0}, {"id": "c", "d": "2024-01-01T00:00:00Z"},'
+    ' {"id": "d", "d": "2024-01-01 01:00:00+01:00"}]',
+    "t.jsonl": '{"id": "a", "n": 1}\n{"id": "b", "n": 1e0}\n{"id": "c", "d": "2024-01-01T00:00:00Z"}\n'
+    '{"id": "d", "d": "2024-01-01T00:00:00.0Z"}',
+    "t.log": "{'id': 'a', 'n': 1}\n{'id': 'b', 'n': '001'}\n{'id': 'c', 'd': '2024-01-01T00:00:00Z'}\n"
+    "{'id': 'd', 'd': '2024-01-01T00:00:00.000Z'}",
+    "xreplay": 'id,d,n,data\na,,1,{"k": 1, "l": 2}\nb,,01,\nc,2024-01-01T00:00:00Z,,\n'
+    'd,"2024-01-01T00:00:00+00:00",,\n',
+}
+
+
+@pytest.mark.parametrize("name", AS_IT_CAME)
+def test_a_value_that_stands_twice_is_told_as_it_came(new_export, name):
+    export = new_export(UNIQUE, max_rejected_rows=2)
+    write(export.folder, "t.csv" if name == "xreplay" else name, AS_IT_CAME[name])
+    migration = export.migration()
+    lines = [migration.stage(each) for each in migration.plan.tables]
+    assert [line.dialect for line in lines] != ["console csv"] or name == "t.csv"
+    told = export.database.query("SELECT old_id, xata_column, value FROM xata_migration.rejected_rows ORDER BY line")
+    expected = {
+        "t.csv": ["01", "2024-01-01 01:00:00+01:00"],
+        "t.json": ["1.0", "2024-01-01 01:00:00+01:00"],
+        "t.jsonl": ["1e0", "2024-01-01T00:00:00.0Z"],
+        "t.log": ["001", "2024-01-01T00:00:00.000Z"],
+        "xreplay": ["01", "2024-01-01T00:00:00+00:00"],
+    }[name]
+    assert told == [("b", "n", expected[0]), ("d", "d", expected[1])]
+
+
+def test_a_structured_value_that_stands_twice_is_told_as_compact_json(new_export):
+    export = new_export(table("t", column("m", "multiple", unique=True), link("up", "t", unique=True)))
+    write(
+        export.folder,
+        "t.json",
+        '[{"id": "a", "m": ["x", "y"]}, {"id": "b", "m": [ "x",\n "y" ]}, {"id": "c", "up": "a"},'
+        ' {"id": "d", "up": {"id": "a", "m": []}}, {"id": "e", "up": {"id": "gone"}}]',
+    )
+    export.migrate(max_rejected_rows=3, dangling_links="reject")
+    assert export.database.query(
+        "SELECT old_id, xata_column, value, reason FROM xata_migration.rejected_rows ORDER BY line"
+    ) == [
+        ("b", "m", '["x","y"]', "duplicate_value"),
+        ("d", "up", '{"id":"a","m":[]}', "duplicate_value"),
+        ("e", "up", "gone", "dangling_link"),
+    ]

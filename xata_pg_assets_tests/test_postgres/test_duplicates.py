@@ -5,10 +5,14 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
+from xata_pg_assets.postgres import ledger, rejects
 from xata_pg_assets_tests.fix_export import METADATA, Export, NewExport, column, table
 
 Told = list[tuple[int, str, str, str]]
+Faults = list[tuple[int, str, str, str, str]]
 
 
 def _rejected(export: Export) -> Told:
@@ -84,33 +88,103 @@ def test_recovered_rows_keep_their_lines(new_export: NewExport):
     ]
 
 
-def _greedy(rows: list[list[str | None]]) -> set[str]:
-    """Keep each row in turn that shares no unique value with one kept before."""
-    kept: set[str] = set()
-    taken: set[tuple[int, str]] = set()
-    for id_, *values in rows:
-        keys = {(place, value) for place, value in enumerate(values) if value is not None}
-        if not keys & taken:
-            taken |= keys
-            kept.add(str(id_))
-    return kept
+NAMES = ("u", "v", "w")
+Row = tuple[str, str | None, tuple[str | None, ...]]  # id, version, cells
+small = st.sampled_from([None, "1", "01", "2", "3", "4", "5"])
+rows_of_rivals = st.lists(
+    st.tuples(
+        st.sampled_from("abcdefghijklmnop"),
+        st.sampled_from([None, "0", "1"]),
+        st.tuples(st.one_of(small, small, st.just("bad")), small, small),
+    ),
+    max_size=16,
+)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_earlier_line_keeps_a_unique_value_through_chains(new_export: NewExport, seed: int):
-    chance = random.Random(seed)
-    export = new_export(table("a", *(column(name, unique=True) for name in "uvw")), keep_old_id=True)
-    rows = [[f"r{n}", *(chance.choice([None, *"abcdefghijkl"]) for _ in "uvw")] for n in range(30)]
-    chance.shuffle(rows)
-    export.rows("a", "id,u,v,w", rows)
-    result = export.migrate(max_rejected_rows=30)
-    assert result.red == {}
-    assert {old_id for (old_id,) in _kept(export, "xata_id")} == _greedy(rows)
-    line = result.lines["a"]
-    assert line.source_rows == (line.target_rows or 0) + line.rejected_rows + line.duplicate_rows
-    assert {(line, id_) for line, id_, _, _ in _rejected(export)} == {
-        (place, row[0]) for place, row in enumerate(rows, start=2) if row[0] not in _greedy(rows)
-    }
+def _number(cell: str | None) -> int | None:
+    return None if cell is None else int(cell)
+
+
+def _told_by_the_rules(rows: list[Row]) -> tuple[Faults, set[int]]:
+    """Read the rules one after another: cells, copies, versions of an id, unique values; return what stays."""
+    told: Faults = []
+    good = dict[int, Row]()
+    for line, row in enumerate(rows, start=2):
+        bad = [(name, cell) for name, cell in zip(NAMES, row[2], strict=True) if cell == "bad"]
+        told += [(line, row[0], name, str(cell), "bad_value") for name, cell in bad]
+        if not bad:
+            good[line] = row
+    typed = {line: (id_, version, *map(_number, cells)) for line, (id_, version, cells) in good.items()}
+    good = {line: row for line, row in good.items() if typed[line] not in [typed[k] for k in good if k < line]}
+    for line, (id_, version, _) in list(good.items()):
+        rank = (int(version or -1), line)
+        if any(rank < (int(other[1] or -1), k) for k, other in good.items() if other[0] == id_):
+            told.append((line, id_, "id", id_, "duplicate_id"))
+    good = {line: row for line, row in good.items() if line not in [fault[0] for fault in told]}
+    stay = set[int]()
+    for line, (id_, _, cells) in sorted(good.items()):
+        faults = [
+            (line, id_, name, str(cell), "duplicate_value")
+            for place, (name, cell) in enumerate(zip(NAMES, cells, strict=True))
+            if cell is not None and any(_number(good[k][2][place]) == _number(cell) for k in stay)
+        ]
+        told += faults
+        stay |= set() if faults else {line}
+    return sorted(told), stay
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=rows_of_rivals)
+@example([("a", None, ("1", "1", None)), ("b", None, ("1", "2", None)), ("c", None, ("1", "2", "1")),
+          ("d", None, ("2", "2", None)), ("e", None, ("1", "02", "1"))])  # fmt: skip
+@example([(id_, None, (str(n), str(n + 1), None)) for n, id_ in enumerate("abcdefgh")])
+def test_every_fault_of_rows_in_each_others_way(new_export: NewExport, rows: list[Row]):
+    export = new_export(table("a", *(column(name, "int", unique=True) for name in NAMES)))
+    export.rows("a", ["id", "xata.version", *NAMES], [[id_, version, *cells] for id_, version, cells in rows])
+    migration = export.migration()
+    (only,) = migration.plan.tables
+    migration.stage(only)
+    migration.map_ids(only)
+    expected, stay = _told_by_the_rules(rows)
+    found = export.database.query(
+        "SELECT line, old_id, xata_column, value, reason FROM xata_migration.rejected_rows ORDER BY 1, 3"
+    )
+    assert found == expected
+    staged = export.database.query("SELECT id, u, v, w FROM xata_staging.a ORDER BY id")
+    kept = [rows[line - 2] for line in stay]
+    assert staged == sorted((id_, *map(_number, cells)) for id_, _, cells in kept)
+    with migration.session(only, "checking") as conn:
+        line = ledger.entry(conn, migration.layout, only)
+    rejected = len({fault[0] for fault in expected})
+    assert (line.staged_rows, line.rejected_rows) == (len(stay), rejected)
+    assert line.duplicate_rows == len(rows) - len(stay) - rejected
+
+
+def test_long_chains_take_one_pass(new_export: NewExport, monkeypatch: pytest.MonkeyPatch):
+    """Each row shares a value with the row before, so that every other one must go."""
+    export = new_export(table("a", column("u", "int", unique=True), column("v", "int", unique=True)))
+    count = 20_000
+    cells = [[str((n + 1) // 2), str(n // 2 + count)] for n in range(count)]
+    export.rows("a", "id,u,v", [[f"r{n:05}", *row] for n, row in enumerate(cells)])
+    passes: list[object] = []
+    move = rejects.move
+    monkeypatch.setattr(rejects, "move", lambda *facts: passes.append(facts) or move(*facts))
+    line = export.migrate(max_rejected_rows=count).lines["a"]
+    assert (line.rejected_rows, line.target_rows) == (count // 2, count // 2)
+    assert len(passes) <= 2
+
+
+def test_a_row_tells_all_its_values_that_are_too_long(new_export: NewExport):
+    chance = random.Random(11)
+    export = new_export(table("a", column("u", "text", unique=True), column("v", "text", unique=True)))
+    long = ["".join(chance.choices("0123456789abcdefghijklmnopqrstuvwxyz", k=9_000)) for _ in range(2)]
+    export.rows("a", "id,u,v", [["x", *long], ["y", "1", "2"], ["z", "1", long[0]]])
+    line = export.migrate(max_rejected_rows=2).lines["a"]
+    assert (line.rejected_rows, line.target_rows) == (2, 1)
+    told = export.database.query("SELECT old_id, xata_column, value FROM xata_migration.rejected_rows ORDER BY 1, 2")
+    assert told == [
+        ("x", "u", long[0]), ("x", "v", long[1]), ("z", "v", long[0]),
+    ]  # fmt: skip
 
 
 def test_unique_is_by_typed_equality(new_export: NewExport):

@@ -50,6 +50,19 @@ def test_mode_fail_writes_nothing_and_names_a_row(new_export: NewExport, databas
     assert database.value("SELECT count(*) FROM xata_migration.dangling_links") == 0
 
 
+def test_mode_fail_names_every_link_that_dangles(new_export: NewExport):
+    export = new_export(table("a", link("up", "a"), link("down", "a"), link("fine", "a")))
+    export.rows("a", "id,up,down,fine", [["x", "gone", "lost", "x"], ["y", "x", "gone", None], ["z", None, "x", "y"]])
+    migration = export.migration(dangling_links="fail")
+    (target,) = migration.plan.tables
+    migration.stage(target)
+    migration.map_ids(target)
+    with pytest.raises(ExportError) as error:
+        migration.load(target)
+    assert "1 link of up (the first from x to gone), 2 links of down (the first from x to lost);" in str(error.value)
+    assert "fine" not in str(error.value)
+
+
 def test_self_links_and_cycles_resolve(new_export: NewExport, database: Database):
     tables = [table(f"t{n}", link("next", f"t{(n + 1) % 3}"), link("self", f"t{n}")) for n in range(3)]
     export = new_export(*tables)

@@ -249,8 +249,8 @@ JSON_CASES = {
         table=table(d=T.DATETIME, n=T.INT, m=T.INT),
         cells={"d": ["1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00Z"]},
         warnings=[
-            "t.d: 1 datetimes are 1970-01-01T00:00:00.000Z, which may stand for none; they are left as they are",
-            "t.n: 2 integers are beyond 2^53, where JavaScript rounds them; compare them if it wrote t.json",
+            "t.d: 1970-01-01T00:00:00.000Z stands in 1 row and may mean none; it is left as it is",
+            "t.n: 2 integers beyond 2^53, where JavaScript rounds; compare them if it wrote t.json",
         ],
     ),
     "columns that the schema lacks": a_json(
@@ -556,6 +556,68 @@ def test_xreplay(tmp_path, case):
         assert (again.rows, again.told) == (reading.rows, reading.told)
 
 
+# --- keys given twice --------------------------------------------------------------------------------
+
+TWICE = {
+    "n": (T.INT, "1", "2", "1,2"),
+    "s": (T.STRING, '"a"', '"b"', '"a","b"'),
+    "d": (T.DATETIME, "null", '"2024-01-01T00:00:00Z"', 'null,"2024-01-01T00:00:00Z"'),
+    "b": (T.BOOL, "true", "false", "true,false"),
+    "m": (T.MULTIPLE, '["a"]', '["b"]', '["a"],["b"]'),
+    "j": (T.JSON, '{"k": 1}', '{"k": 2}', '{"k":1},{"k":2}'),
+    "f": (T.FILES, "[]", '[{"name": ""}]', '[],[{"name":""}]'),
+    "v": (T.VECTOR, "[1]", "[2]", "[1],[2]"),
+    "l": (T.LINK, '{"id": "a"}', '"b"', '{"id":"a"},"b"'),
+}
+TWICE_TABLE = XataTable(
+    "t", tuple(XataColumn(name, type_, dimension=1, link="t") for name, (type_, *_) in TWICE.items())
+)
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("name", TWICE)
+def test_a_key_given_twice_spoils_its_record_alone(tmp_path, name, indent):
+    _, first, second, told = TWICE[name]
+    fine = json.dumps([{"id": "a", "n": 1, "xata": {"version": 1}}], indent=indent)[1:-1]
+    same = f'{{"id": "b", "{name}":{first}, "{name}" : {first}}}'
+    differing = f'{{"{name}": {first}, "id": "c", "s": "x y", "{name}": {second}}}'
+    if name == "s":
+        differing = differing.replace(' "s": "x y",', "")
+    path = write(tmp_path, "t.json", f"[{fine}, {same}, {differing}, {fine}]")
+    reading = Reading(path, TWICE_TABLE, thorough=True)
+    assert reading.told == [(3, "c", name, told, Reason.BAD_VALUE)]
+    assert [row["id"] for row in reading.rows] == ["a", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("t.jsonl", '{"id": "a", "id": "b"}', (None, "id", '"a","b"')),
+        ("t.jsonl", '{"id": "a", "xata": {"version": 1, "version": 2}}', ("a", "xata.version", "1,2")),
+        ("t.jsonl", '{"id": "a", "l": {"id": "x", "id": "y", "o": {"id": 1}}}', ("a", "l", None)),
+        ("t.log", "{'id': 'a', 'n': 1, 'n': None}", ("a", "n", "1,null")),
+    ],
+)
+def test_a_key_given_twice_elsewhere(tmp_path, name, content, fault):
+    reading = Reading(write(tmp_path, name, content), TWICE_TABLE)
+    ((_, old_id, column, value, reason),) = reading.told
+    assert (old_id, column, value if fault[2] else None, reason) == (*fault, Reason.BAD_VALUE)
+
+
+def test_keys_with_escapes_and_blanks_are_read(tmp_path):
+    own = XataTable("t", (XataColumn("a b", T.INT), XataColumn("\u00e9", T.INT)))
+    reading = Reading(write(tmp_path, "t.json", '[{"id":"x","a b":1,"\\u00e9" : 2},{}]'), own)
+    assert [(row["a b"], row["\u00e9"]) for row in reading.rows] == [("1", "2")]
+    assert [fault.reason for fault in reading.faults] == [Reason.MISSING_ID]
+
+
+@pytest.mark.parametrize("cell", ["[1]", '[{"name": "a"}, null]', '["a"]', "{}", "[{]"])
+def test_the_elements_of_a_file_list_are_objects(tmp_path, cell):
+    own = XataTable("t", (XataColumn("f", T.FILES),))
+    told = Reading(write(tmp_path, "t.csv", 'id,f\na,"' + cell.replace('"', '""') + '"\nb,[]\nc,\n'), own).told
+    assert told == [(2, "a", "f", cell, Reason.BAD_VALUE)]
+
+
 # --- whose a CSV file is -----------------------------------------------------------------------------
 
 MIXED = table(b=T.BOOL, j=T.JSON, m=T.MULTIPLE, o=T.OBJECT, s=T.TEXT, v=T.VECTOR)
@@ -730,8 +792,8 @@ def test_warnings_are_not_told_twice(tmp_path):
     path = write(tmp_path, "t.json", '[{"id": "a", "d": "1970-01-01T00:00:00.000Z"}, {"id": "b", "d": "x"}]')
     reading = Reading(path, table(d=T.DATETIME))
     list(reading.reader.batches())
-    reading.reader.locate([0])
-    assert "t.d: 1 datetimes are 1970-01-01T00:00:00.000Z" in reading.reader.warnings[-1]
+    next(reading.reader.locate([0]))
+    assert "t.d: 1970-01-01T00:00:00.000Z stands in 1 row" in reading.reader.warnings[-1]
 
 
 @pytest.mark.parametrize("block_size", [1, 500, 1 << 20])
@@ -743,7 +805,7 @@ def test_many_small_pages_make_few_blocks(tmp_path, block_size):
     assert reading.column("id") == [record["id"] for page in pages for record in page["records"]]
     assert len(reading.batches) < 3 or block_size < 1000
     places = reading.reader.locate(range(600))
-    assert [(places[row].line, places[row].raw) for row in range(600)] == [
+    assert [(place.line, place.raw) for place in places] == [
         (row + 1, json.dumps({"id": f"{row // 3}-{row % 3}"})) for row in range(600)
     ]
 

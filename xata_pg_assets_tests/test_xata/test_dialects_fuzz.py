@@ -53,7 +53,7 @@ def survives(path, block_size):
         assert said.startswith(path.name)
         assert "\n" not in said
         return
-    places = reading.reader.locate(range(len(reading.rows)))
+    places = list(reading.reader.locate(range(len(reading.rows))))
     assert len(places) == len(reading.rows)
     for fault in reading.faults:
         assert fault.line is not None

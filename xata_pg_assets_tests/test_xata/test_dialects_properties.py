@@ -95,9 +95,9 @@ def test_a_dataset_arrives_the_same(tmp_path_factory, dialect, rows, as_gzip, bl
     assert [row["id"] for row in arrived] == [row["id"] for row in rows]
     for name in names if rows else []:
         assert [row.get(name) for row in arrived] == [expected(row, name) for row in rows], name
-    places = reading.reader.locate(range(len(rows)))
-    assert [rows[number]["id"] in place.raw for number, place in sorted(places.items())] == [True] * len(rows)
-    starts = [place.line for _, place in sorted(places.items())]
+    places = list(reading.reader.locate(range(len(rows))))
+    assert [row["id"] in place.raw for row, place in zip(rows, places, strict=True)] == [True] * len(rows)
+    starts = [place.line for place in places]
     assert starts == sorted(set(starts))
     if ".json" in path.suffixes:
         assert starts == list(range(1, len(rows) + 1))
