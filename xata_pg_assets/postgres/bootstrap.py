@@ -11,7 +11,7 @@ from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.connection import Connection, server_facts
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["MINIMUM_VERSION", "lock", "prepare"]
+__all__ = ["MINIMUM_VERSION", "lock", "lock_name", "prepare"]
 
 MINIMUM_VERSION = 140000
 _NEW_ID_COMMENT = "The new id of an old one: new_id('<xata table>', '<old id>')"
@@ -42,10 +42,12 @@ def prepare(conn: Connection, layout: Layout, plan: Plan) -> Layout:
 
 def lock(conn: Connection, layout: Layout, what: str) -> None:
     """Hold off other processes that work at the same thing until the transaction ends."""
-    conn.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-        ("\x1f".join(("xata_pg_assets", layout.target_schema, layout.work_schema, what)),),
-    )
+    conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (lock_name(layout, what),))
+
+
+def lock_name(layout: Layout, what: str) -> str:
+    """Return the name whose hash is the number of an advisory lock."""
+    return "\x1f".join(("xata_pg_assets", layout.target_schema, layout.work_schema, what))
 
 
 def _create_schema(conn: Connection, name: str) -> None:
