@@ -9,7 +9,7 @@ import hashlib
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
 from time import sleep
@@ -23,6 +23,7 @@ from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
 from xata_pg_assets.postgres import checks, embedded, id_mapping, ledger, loading, preflight, staging
 from xata_pg_assets.postgres.bootstrap import prepare
 from xata_pg_assets.postgres.connection import Connection, connect, describe_target, translated
+from xata_pg_assets.postgres.dangling import REJECTED, DanglingLinks
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.run_lock import RunLock
 from xata_pg_assets.postgres.source import Source
@@ -257,19 +258,33 @@ class Migration:
         """Run checks of a loaded table."""
         budgets = checks.Budgets(self.settings.max_rejected_rows, self.settings.max_dangling_links)
         with self.session(table, "checking") as conn:
-            self._restage_lost(conn, table)
+            if self._restage_lost(conn, table) and self.settings.dangling_links != "fail":
+                with conn.transaction():
+                    self._dangling(conn, table).refuse_or_reject()
             return checks.run_checks(conn, self.layout, self.plan, table, names, budgets)
 
-    def _restage_lost(self, conn: Connection, table: TargetTable) -> None:
-        """Stage again what was dropped, or emptied by a crash of the server, if the export is still the same."""
+    def _dangling(self, conn: Connection, table: TargetTable) -> DanglingLinks:
+        policy = self.settings.dangling_links
+        return DanglingLinks(conn, self.layout, self.plan, table, policy, self._read_again)
+
+    def _restage_lost(self, conn: Connection, table: TargetTable) -> bool:
+        """Stage again what was dropped, or emptied by a crash of the server, if the export is still the same.
+
+        Rows that stand twice go again as well, as far as ids were mapped; tells whether there was anything to do.
+        """
+        restaged = False
         for name in dict.fromkeys([table.xata_name, *sorted(table.cycle)]):
             member = self.plan.by_xata_name[name]
             line = ledger.entry(conn, self.layout, member)
             if line.staged_rows is None or staging.is_intact(conn, self.layout, member, line):
                 continue
             file = self.files.found.get(name) if self.settings.source else None
-            if file and self._fingerprint(member, _digest_of(file)) == line.fingerprint:
+            staged = (line.fingerprint or "").removeprefix(REJECTED)
+            if file and self._fingerprint(member, _digest_of(file)) == staged:
+                restaged = True
                 self._stage_file(conn, member, file)
+                if line.mapped_at is not None:
+                    id_mapping.map_ids(conn, self.layout, member, partial(self._read_again, member))
             elif line.loaded_at is None:
                 raise UsageError(
                     f"table {name}: its staged rows are gone and its file is no longer the same; "
@@ -277,6 +292,7 @@ class Migration:
                 )
             else:
                 staging.keep(conn, self.layout, member, f"{name}: its staged rows are gone, and so is its file")
+        return restaged
 
     @cached_property
     def files(self) -> TableFiles | SourceTables:

@@ -8,6 +8,7 @@ from psycopg import sql
 from xata_pg_assets.errors import TargetError
 from xata_pg_assets.plan.tables import Plan
 from xata_pg_assets.postgres import sql as statements
+from xata_pg_assets.postgres.catalog import column_types
 from xata_pg_assets.postgres.connection import Connection, server_facts
 from xata_pg_assets.postgres.layout import Layout
 
@@ -34,7 +35,7 @@ def prepare(conn: Connection, layout: Layout, plan: Plan) -> Layout:
             _create_schema(conn, name)
         if plan.needs_pgvector and facts.pgvector_schema is None:
             _create_pgvector(conn)
-        if conn.execute("SELECT to_regclass(%s)", (_text(conn, layout.work("loads")),)).fetchone() == (None,):
+        if "dangling_digest" not in column_types(conn, layout.work("loads")):  # none yet, or an older version's
             _create_work_tables(conn, layout)
     schema = server_facts(conn).pgvector_schema or layout.pgvector_schema
     return Layout(layout.target_schema, layout.work_schema, layout.staging_schema, schema)
@@ -86,7 +87,3 @@ def _create_work_tables(conn: Connection, layout: Layout) -> None:
             " COMMENT ON FUNCTION {function}(text, text) IS {comment}"
         ).format(function=function, body=sql.Literal(body.as_string(conn)), comment=sql.Literal(_NEW_ID_COMMENT))
     )
-
-
-def _text(conn: Connection, name: sql.Identifier) -> str:
-    return name.as_string(conn)

@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
-from xata_pg_assets.postgres import keys, ledger
+from xata_pg_assets.postgres import id_mapping, keys, ledger
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.catalog import count_rows, exists
 from xata_pg_assets.postgres.connection import Connection
@@ -198,6 +198,9 @@ class _Checker:
                 f"; {extra} rows in the table are not in the export" if extra else ""
             )
             return CheckResult("row_count", False, text, self._lost_or_extra(), facts)
+        if self._is_changed("rejected_rows"):
+            text = f"{law}; and the lines of rejected_rows are not those that were written"
+            return CheckResult("row_count", False, text, self._rows(self._rejected()), facts)
         if not line.rejected_rows:
             return CheckResult("row_count", True, law, facts=facts)
         rejected = self._total("rejected_rows")
@@ -209,14 +212,17 @@ class _Checker:
         )
 
     def _id_mapping_one_to_one(self) -> CheckResult:
-        lines = count_rows(self.conn, self.layout.mapping(self.table))
+        lines, digest = id_mapping.tally(self.conn, self.layout.mapping(self.table))
+        is_changed = self.line.mapping_digest not in (None, digest) or self.line.mapped_rows not in (None, lines)
         if keys.is_mapping_keyed(self.conn, self.layout, self.table):
             old_ids = new_ids = lines  # its unique indexes hold no value twice
         else:
             old_ids, new_ids = (self._distinct_in_mapping(column) for column in ("old_id", "new_id"))
         unmapped = self.evidence["staged"] - self.evidence["mapped"] if self.is_staged else 0
-        passed = lines == old_ids == new_ids and unmapped == 0
+        passed = lines == old_ids == new_ids and unmapped == 0 and not is_changed
         text = f"{lines} lines, {old_ids} old ids, {new_ids} new ids"
+        if is_changed:
+            text += "; these are not the lines that were written"
         if unmapped:
             text += f"; {unmapped} staged rows have no new id"
         return CheckResult("id_mapping_one_to_one", passed, text, facts={"ids": lines})
@@ -237,6 +243,9 @@ class _Checker:
             text = f"links that lead elsewhere than the export's: {named}"
             return CheckResult("foreign_keys", False, text, self._wrong_cells(list(links)), facts)
         text = f"{resolved} links lead to the rows the export names"
+        if self._is_changed("dangling_links"):
+            text += "; and the lines of dangling_links are not those that were written"
+            return CheckResult("foreign_keys", False, text, self._rows(self._dangling()), facts)
         if not dangling:
             return CheckResult("foreign_keys", True, text, facts=facts)
         everywhere = self._total("dangling_links")
@@ -378,6 +387,11 @@ class _Checker:
         return sql.SQL("SELECT old_id, xata_column, missing_id FROM {} WHERE xata_table = {} ORDER BY old_id").format(
             self.layout.work("dangling_links"), sql.Literal(self.table.xata_name)
         )
+
+    def _is_changed(self, name: str) -> bool:
+        """Tell whether the table's lines in a list of the work schema are others than were written there."""
+        written = getattr(self.line, ledger.DIGESTS[name])
+        return written is not None and written != ledger.list_digest(self.conn, self.layout, self.table, name)
 
     def _mapped_rows(self) -> int:
         """Count the rows of the export in the target; the user's own are none of them."""

@@ -9,7 +9,7 @@ from typing import Literal
 
 import psycopg
 from psycopg import errors as pg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from xata_pg_assets.errors import TargetError, TransientError, UnreachableError, UsageError, XataPgError
@@ -47,7 +47,7 @@ _SESSION = {
 # The statement of a killed client ends soon, too; servers on some systems cannot
 _WATCHFUL = {"client_connection_check_interval": "5s"}
 # The same from this side; what the URL says goes first
-_LINK = {"connect_timeout": "15", "keepalives_idle": "60", "keepalives_interval": "10", "keepalives_count": "6"}
+_LINK = {"connect_timeout": "60", "keepalives_idle": "60", "keepalives_interval": "10", "keepalives_count": "6"}
 
 _TRIES = 9
 
@@ -93,13 +93,8 @@ def connect(url: str, role: Literal["target", "source"] = "target") -> Connectio
     except psycopg.ProgrammingError:
         raise UsageError(f"setting {role}: not a PostgreSQL URL; write postgresql://user@host:5432/database") from None
     try:
-        conn = psycopg.connect(
-            url,
-            autocommit=True,
-            prepare_threshold=None,
-            application_name="xata_pg_assets",
-            **{name: value for name, value in _LINK.items() if name not in given},
-        )
+        watched = make_conninfo(url, **{name: value for name, value in _LINK.items() if name not in given})
+        conn = psycopg.connect(watched, autocommit=True, prepare_threshold=None, application_name="xata_pg_assets")
     except psycopg.OperationalError as error:
         raise UnreachableError(f"{role} {describe_target(url)}: {_reason(error)}; is the server up?") from None
     _lift_timeout(conn)
