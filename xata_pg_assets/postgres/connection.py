@@ -157,6 +157,8 @@ def translated(what: str) -> Iterator[None]:
         yield
     except XataPgError:
         raise
+    except pg.DiskFull as error:
+        raise TargetError(f"{what}: the server's disk is full ({_reason(error)}); make room, then run again") from error
     except _TRANSIENT as error:
         raise TransientError(f"{what}: {_reason(error)}; run again to continue") from error
     except psycopg.OperationalError as error:

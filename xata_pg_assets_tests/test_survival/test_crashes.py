@@ -25,6 +25,7 @@ from xata_pg_assets_tests.test_survival.driver import Driver
 
 _OUT_OF_LUCK = 10  # times as many tries as hits are wanted: a kill may come when all is done
 _STATEMENTS = (b"COMMIT", b"CREATE TABLE", b"COPY ", b"INSERT INTO", b"ADD CONSTRAINT", b"CREATE INDEX", b"pg_advisory")
+_SETTERS = ["DATABASE {database}", "ROLE {role} IN DATABASE {database}"]
 _TRANSIENT = {"TransientError", "UnreachableError"}
 
 
@@ -33,7 +34,7 @@ def _wait(driver: Driver, stage: Stage, dice: random.Random) -> None:
 
 
 def test_sigkill_at_random_moments(stages: Stages, dice: random.Random):
-    wanted, hits = times(3, 110), 0
+    wanted, hits = times(2, 110), 0
     for name in shuffled(dice, wanted * _OUT_OF_LUCK):
         stage = stages(name)
         database = stage.new_database()
@@ -53,7 +54,7 @@ def test_sigkill_at_random_moments(stages: Stages, dice: random.Random):
 
 def test_sigkill_at_random_statements(stages: Stages, dice: random.Random):
     """Before and after COMMITs, in the middle of a COPY: what a clock seldom hits."""
-    wanted, hits = times(3, 100), 0
+    wanted, hits = times(2, 100), 0
     for name in shuffled(dice, wanted * _OUT_OF_LUCK):
         stage = stages(name)
         database = stage.new_database()
@@ -89,7 +90,7 @@ def _until(condition: object, limit: float = 60) -> None:
 
 def test_sessions_terminated_at_random_moments(stages: Stages, dice: random.Random):
     """The administrator ends one of its sessions: what fails for it is transient, or goes on by itself."""
-    wanted, hits = times(2, 50), 0
+    wanted, hits = times(1, 52), 0
     for name in shuffled(dice, wanted * _OUT_OF_LUCK):
         stage = stages(name)
         database = stage.new_database()
@@ -119,7 +120,7 @@ def _terminate(conn: psycopg.Connection, dice: random.Random) -> bool:
 
 
 def test_connections_cut_at_random_bytes(stages: Stages, dice: random.Random):
-    wanted = times(3, 60)
+    wanted = times(2, 60)
     for name in shuffled(dice, wanted):
         stage = stages(name)
         database = stage.new_database()
@@ -236,8 +237,8 @@ def test_disk_full(stages: Stages, dice: random.Random, small_disk: Path):
         finally:
             ballast.unlink()
         # A statement's is for good, since it does not pass by itself; a server so full that nobody gets in is away
-        assert ending.error in ("TargetError", "UnreachableError"), ending
-        assert "No space left on device" in ending.message
+        words = {"TargetError": "the server's disk is full", "UnreachableError": "No space left on device"}
+        assert words[ending.error or ""] in ending.message, ending
         stage.assert_same_after_another_run(database)
         DONE["disk full"] += 1
 
@@ -252,7 +253,7 @@ def _growth(stage: Stage) -> int:
     return int(grown)
 
 
-@pytest.mark.parametrize("whom", ["DATABASE {database}", "ROLE {role} IN DATABASE {database}"])
+@pytest.mark.parametrize("whom", _SETTERS if IS_LONG else _SETTERS[:1])
 def test_timeouts_set_by_the_server_stop_nothing(stages: Stages, whom: str):
     stage = stages("newer")
     database = stage.new_database()
