@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: migrate test lint types unit ui bench clean
+.PHONY: migrate test lint types unit survival ui bench clean
 
 migrate: $(VENV)/installed
 	$(BIN)/xata-pg demo export
@@ -25,6 +25,10 @@ types: $(VENV)/tested
 
 unit: $(VENV)/tested
 	$(BIN)/pytest
+
+# Hundreds of kills, cuts and mutations; SURVIVAL_SEED=n repeats a run
+survival: $(VENV)/tested
+	SURVIVAL=long $(BIN)/pytest xata_pg_assets_tests/test_survival
 
 ui: $(VENV)/installed
 	$(BIN)/xata-pg ui --source export

@@ -5,7 +5,9 @@ XataPgError
 │   └── SchemaError   exit 2: the Xata schema cannot be used
 ├── ExportError       exit 3: a file of the export cannot be read; names file and line
 ├── TargetError       exit 3: the target database refuses for good
+├── BusyError         exit 3: another migration is at work on the target; names it
 └── TransientError    exit 3: the target is gone or busy; running again continues
+    └── UnreachableError  exit 3: it cannot even be connected to
 
 Only TransientError is worth a retry.
 """
@@ -15,11 +17,13 @@ from __future__ import annotations
 from enum import IntEnum
 
 __all__ = [
+    "BusyError",
     "ExitCode",
     "ExportError",
     "SchemaError",
     "TargetError",
     "TransientError",
+    "UnreachableError",
     "UsageError",
     "XataPgError",
     "counted",
@@ -76,5 +80,13 @@ class TargetError(XataPgError):
     """Raised when the target database refuses for a reason that a retry does not mend."""
 
 
+class BusyError(XataPgError):
+    """Raised when another migration is at work on the target: its end may be hours away, so nobody waits for it."""
+
+
 class TransientError(XataPgError):
     """Raised when the target is unreachable or busy: the same call may go through later."""
+
+
+class UnreachableError(TransientError):
+    """Raised when there is no connection to be had; statements that were cut off raise TransientError."""

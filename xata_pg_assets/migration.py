@@ -9,20 +9,23 @@ import hashlib
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
+from time import sleep
 from typing import Literal, Protocol
 
 import psycopg
 
 from xata_pg_assets import __version__
-from xata_pg_assets.errors import UsageError
+from xata_pg_assets.errors import TransientError, UnreachableError, UsageError
 from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
 from xata_pg_assets.postgres import checks, embedded, id_mapping, ledger, loading, preflight, staging
 from xata_pg_assets.postgres.bootstrap import prepare
 from xata_pg_assets.postgres.connection import Connection, connect, describe_target, translated
+from xata_pg_assets.postgres.dangling import REJECTED, DanglingLinks
 from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets.postgres.run_lock import RunLock
 from xata_pg_assets.postgres.source import Source
 from xata_pg_assets.postgres.source_table import SourceTable, SourceTables, find_source_tables
 from xata_pg_assets.settings import Settings
@@ -36,6 +39,9 @@ from xata_pg_assets.xata.schema_files import find_schema, read_schema
 __all__ = ["Migration", "Observer", "Step", "example_schema_path", "resolve_schema"]
 
 Step = Literal["staging", "mapping", "loading", "checking"]
+
+# Seconds between the tries of a run to reach a target that was lost: a server that crashed is back by then
+_BACKOFF = (1, 2, 4, 8, 16)
 
 
 class Observer(Protocol):
@@ -70,6 +76,9 @@ class Migration:
         self.plan: Plan = make_plan(schema, settings.plan_options)
         self.observer: Observer = observer or _Nobody()
         self._ahead: WorkAhead[TargetTable, ledger.Entry] | None = None
+        self._run_lock: RunLock | None = None
+        self._backoff: Sequence[float] = ()
+        self._given_up: str | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings, observer: Observer | None = None) -> Migration:
@@ -96,8 +105,62 @@ class Migration:
     @cached_property
     def layout(self) -> Layout:
         """Where everything lives in the target; makes the schemas and work tables where they are missing."""
-        with translated("target"), connect(self.url) as conn:
+        with translated("target"), self._reach() as conn:
             return prepare(conn, self.wanted_layout, self.plan)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep every other run off the target.
+
+        Raises:
+            BusyError: one is at work on it.
+            UnreachableError: the target cannot be reached.
+        """
+        with translated("target"):
+            self._run_lock = self._new_lock(is_shared=False)
+            self._run_lock.hold()
+        try:
+            yield
+        finally:
+            self._run_lock.release()
+            self._run_lock = None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Be a run: the first step that writes joins the other runs, and a target that is lost is waited for.
+
+        It is waited for once: when it was not back after the whole backoff, all steps fail that come after.
+        """
+        is_own = self._run_lock is None
+        self._run_lock = self._run_lock or self._new_lock(is_shared=True)
+        self._backoff, self._given_up = _BACKOFF, None
+        try:
+            yield
+        finally:
+            self._backoff = ()
+            if is_own:
+                self._run_lock.release()
+                self._run_lock = None
+
+    def _new_lock(self, *, is_shared: bool) -> RunLock:
+        return RunLock(_described(self.url, "target"), self._reach, self.wanted_layout, is_shared=is_shared)
+
+    def _reach(self) -> Connection:
+        """Open a connection to the target; in a run, try again for a while."""
+        if self._given_up is not None:
+            raise UnreachableError(self._given_up)
+        for seconds in self._backoff:
+            try:
+                return connect(self.url)
+            except TransientError:
+                sleep(seconds)
+                if self.settings.target is None:
+                    self.__dict__.pop("url", None)  # the embedded server is started again
+        try:
+            return connect(self.url)
+        except UnreachableError as error:
+            self._given_up = str(error) if self._backoff else None
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -110,8 +173,11 @@ class Migration:
         """Open a connection for a step; PostgreSQL's errors come out as ours, naming the table."""
         self.observer.begin(table, step, size)
         try:
-            with translated(f"table {table.xata_name}"), connect(self.url) as conn:
-                yield conn
+            with translated(f"table {table.xata_name}"):
+                if self._run_lock and step != "checking":
+                    self._run_lock.hold()
+                with self._reach() as conn:
+                    yield conn
         finally:
             self.observer.end(table, step)
 
@@ -193,19 +259,33 @@ class Migration:
         """Run checks of a loaded table."""
         budgets = checks.Budgets(self.settings.max_rejected_rows, self.settings.max_dangling_links)
         with self.session(table, "checking") as conn:
-            self._restage_lost(conn, table)
+            if self._restage_lost(conn, table) and self.settings.dangling_links != "fail":
+                with conn.transaction():
+                    self._dangling(conn, table).refuse_or_reject()
             return checks.run_checks(conn, self.layout, self.plan, table, names, budgets)
 
-    def _restage_lost(self, conn: Connection, table: TargetTable) -> None:
-        """Stage again what was dropped, or emptied by a crash of the server, if the export is still the same."""
+    def _dangling(self, conn: Connection, table: TargetTable) -> DanglingLinks:
+        policy = self.settings.dangling_links
+        return DanglingLinks(conn, self.layout, self.plan, table, policy, self._read_again)
+
+    def _restage_lost(self, conn: Connection, table: TargetTable) -> bool:
+        """Stage again what was dropped, or emptied by a crash of the server, if the export is still the same.
+
+        Rows that stand twice go again as well, as far as ids were mapped; tells whether there was anything to do.
+        """
+        restaged = False
         for name in dict.fromkeys([table.xata_name, *sorted(table.cycle)]):
             member = self.plan.by_xata_name[name]
             line = ledger.entry(conn, self.layout, member)
             if line.staged_rows is None or staging.is_intact(conn, self.layout, member, line):
                 continue
             file = self.files.found.get(name) if self.settings.source else None
-            if file and self._fingerprint(member, _digest_of(file)) == line.fingerprint:
+            staged = (line.fingerprint or "").removeprefix(REJECTED)
+            if file and self._fingerprint(member, _digest_of(file)) == staged:
+                restaged = True
                 self._stage_file(conn, member, file)
+                if line.mapped_at is not None:
+                    id_mapping.map_ids(conn, self.layout, member, partial(self._read_again, member))
             elif line.loaded_at is None:
                 raise UsageError(
                     f"table {name}: its staged rows are gone and its file is no longer the same; "
@@ -213,6 +293,7 @@ class Migration:
                 )
             else:
                 staging.keep(conn, self.layout, member, f"{name}: its staged rows are gone, and so is its file")
+        return restaged
 
     @cached_property
     def files(self) -> TableFiles | SourceTables:

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from xata_pg_assets.assets.specs import XataTranslator, postgres_key
-from xata_pg_assets.errors import TransientError, XataPgError
+from xata_pg_assets.errors import TransientError, UnreachableError, XataPgError
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import TargetTable
 from xata_pg_assets.postgres.checks import BLOCKING, CHECKS, CheckResult
@@ -17,7 +17,8 @@ from xata_pg_assets.postgres.ledger import Entry
 
 __all__ = ["make_mapping_asset", "make_postgres_asset", "make_postgres_checks", "make_xata_asset"]
 
-# Only what may go through later is tried again: a server that is restarting, a deadlock, a cut line.
+# Only what may go through later is tried again: a server that went away, a deadlock, a cut line. What can't be
+# connected to is not: the migration has waited for it, once for all steps.
 # Asked for by exception, not by a RetryPolicy: under one Dagster takes Ctrl-C for a failure, and tries again
 MAX_RETRIES = 3
 
@@ -176,7 +177,8 @@ def _told(retries: int) -> Iterator[None]:
     try:
         yield
     except XataPgError as error:
-        if isinstance(error, TransientError) and retries < MAX_RETRIES:
+        is_worth_it = isinstance(error, TransientError) and not isinstance(error, UnreachableError)
+        if is_worth_it and retries < MAX_RETRIES:
             raise dg.RetryRequested(MAX_RETRIES, seconds_to_wait=2**retries) from error
         raise dg.Failure(str(error), allow_retries=False) from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import dagster as dg
 from dagster._core.storage.tags import PRIORITY_TAG
 
@@ -55,6 +57,17 @@ def build_definitions(migration: Migration) -> dg.Definitions:
                 description="Compare every migrated table with the export again.",
             ),
         ],
-        resources={"migration": migration},
+        resources={"migration": _resource(migration)},
         executor=dg.in_process_executor,
     )
+
+
+def _resource(migration: Migration) -> dg.ResourceDefinition:
+    """The migration, for as long as a run lasts; nothing is connected to before a step does so."""
+
+    @dg.resource(description="The migration from the export to the target; each run joins or waits for others")
+    def running(_: dg.InitResourceContext) -> Iterator[Migration]:
+        with migration.running():
+            yield migration
+
+    return running

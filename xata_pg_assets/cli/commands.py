@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,7 @@ from rich.console import Console
 
 from xata_pg_assets import __version__
 from xata_pg_assets.cli.flags import as_environment, with_settings
-from xata_pg_assets.errors import ExitCode, UsageError, XataPgError, counted
+from xata_pg_assets.errors import BusyError, ExitCode, UsageError, XataPgError, counted
 from xata_pg_assets.settings import Settings
 
 # Dagster, pyarrow and the rest are imported by the commands that need them: `--help` must not wait for them
@@ -115,7 +115,7 @@ def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) 
 
             return run_migration(migration, chosen)
 
-    _run_and_report(migration, run, _chosen(migration, tables), as_json=as_json)
+    _run_and_report(migration, run, _chosen(migration, tables), as_json=as_json, is_alone=True)
 
 
 @app.command()
@@ -312,23 +312,32 @@ def _run_and_report(
     chosen: Sequence[TargetTable] | None,
     *,
     as_json: bool,
+    is_alone: bool = False,
 ) -> None:
-    """Run, then report what the ledger has, as far as the target can still be asked."""
-    from xata_pg_assets.postgres.connection import connect
+    """Run, then report what the ledger has, as far as the target can still be asked.
+
+    Raises:
+        BusyError: `is_alone`, and another migration is at work on the target: what the ledger has is its affair.
+    """
     from xata_pg_assets.report.progress import progress
 
     started_at, errors = datetime.now(UTC), list[str]()
     with closing(migration):
         with progress(err) as migration.observer:
             try:
-                _ = migration.layout  # an unreachable target is told once, not by every table
-                errors += run(migration, chosen).lines
+                with migration.alone() if is_alone else nullcontext():
+                    _ = migration.layout  # an unreachable target is told once, not by every table
+                    errors += run(migration, chosen).lines
             except UsageError:
                 raise
+            except BusyError as error:
+                if not as_json:
+                    raise
+                errors.append(str(error))
             except XataPgError as error:
                 errors.append(str(error))
         try:
-            with connect(migration.url) as conn:
+            with migration.reading() as conn:
                 result = _report(migration, conn, chosen, errors, started_at)
         except XataPgError as error:
             result = _report(migration, None, chosen, [*errors, str(error)], started_at)

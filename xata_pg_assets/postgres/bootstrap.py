@@ -8,10 +8,11 @@ from psycopg import sql
 from xata_pg_assets.errors import TargetError
 from xata_pg_assets.plan.tables import Plan
 from xata_pg_assets.postgres import sql as statements
+from xata_pg_assets.postgres.catalog import column_types
 from xata_pg_assets.postgres.connection import Connection, server_facts
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["MINIMUM_VERSION", "lock", "prepare"]
+__all__ = ["MINIMUM_VERSION", "lock", "lock_name", "prepare"]
 
 MINIMUM_VERSION = 140000
 _NEW_ID_COMMENT = "The new id of an old one: new_id('<xata table>', '<old id>')"
@@ -34,7 +35,7 @@ def prepare(conn: Connection, layout: Layout, plan: Plan) -> Layout:
             _create_schema(conn, name)
         if plan.needs_pgvector and facts.pgvector_schema is None:
             _create_pgvector(conn)
-        if conn.execute("SELECT to_regclass(%s)", (_text(conn, layout.work("loads")),)).fetchone() == (None,):
+        if "dangling_digest" not in column_types(conn, layout.work("loads")):  # none yet, or an older version's
             _create_work_tables(conn, layout)
     schema = server_facts(conn).pgvector_schema or layout.pgvector_schema
     return Layout(layout.target_schema, layout.work_schema, layout.staging_schema, schema)
@@ -42,10 +43,12 @@ def prepare(conn: Connection, layout: Layout, plan: Plan) -> Layout:
 
 def lock(conn: Connection, layout: Layout, what: str) -> None:
     """Hold off other processes that work at the same thing until the transaction ends."""
-    conn.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-        ("\x1f".join(("xata_pg_assets", layout.target_schema, layout.work_schema, what)),),
-    )
+    conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (lock_name(layout, what),))
+
+
+def lock_name(layout: Layout, what: str) -> str:
+    """Return the name whose hash is the number of an advisory lock."""
+    return "\x1f".join(("xata_pg_assets", layout.target_schema, layout.work_schema, what))
 
 
 def _create_schema(conn: Connection, name: str) -> None:
@@ -84,7 +87,3 @@ def _create_work_tables(conn: Connection, layout: Layout) -> None:
             " COMMENT ON FUNCTION {function}(text, text) IS {comment}"
         ).format(function=function, body=sql.Literal(body.as_string(conn)), comment=sql.Literal(_NEW_ID_COMMENT))
     )
-
-
-def _text(conn: Connection, name: sql.Identifier) -> str:
-    return name.as_string(conn)

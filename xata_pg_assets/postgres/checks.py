@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 
 from xata_pg_assets.errors import counted
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
-from xata_pg_assets.postgres import keys, ledger
+from xata_pg_assets.postgres import id_mapping, keys, ledger
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.catalog import count_rows, exists
 from xata_pg_assets.postgres.connection import Connection
@@ -248,6 +248,9 @@ class _Checker:
                 f"; not in the export: {counted(extra, 'row')} in the table" if extra else ""
             )
             return CheckResult("row_count", False, text, self._lost_or_extra(), facts)
+        if self._is_changed("rejected_rows"):
+            text = f"{law}; and the lines of rejected_rows are not those that were written"
+            return CheckResult("row_count", False, text, self._rows(self._rejected()), facts)
         if not line.rejected_rows:
             return CheckResult("row_count", True, law, facts=facts)
         rejected = self._total("rejected_rows")
@@ -259,14 +262,17 @@ class _Checker:
         )
 
     def _id_mapping_one_to_one(self) -> CheckResult:
-        lines = count_rows(self.conn, self.layout.mapping(self.table))
+        lines, digest = id_mapping.tally(self.conn, self.layout.mapping(self.table))
+        is_changed = self.line.mapping_digest not in (None, digest) or self.line.mapped_rows not in (None, lines)
         if keys.is_mapping_keyed(self.conn, self.layout, self.table):
             old_ids = new_ids = lines  # its unique indexes hold no value twice
         else:
             old_ids, new_ids = (self._distinct_in_mapping(column) for column in ("old_id", "new_id"))
         unmapped = self.evidence["staged"] - self.evidence["mapped"] if self.is_staged else 0
-        passed = lines == old_ids == new_ids and unmapped == 0
+        passed = lines == old_ids == new_ids and unmapped == 0 and not is_changed
         text = ", ".join(counted(*each) for each in ((lines, "line"), (old_ids, "old id"), (new_ids, "new id")))
+        if is_changed:
+            text += "; these are not the lines that were written"
         if unmapped:
             text += f"; no new id for {counted(unmapped, 'staged row')}"
         return CheckResult("id_mapping_one_to_one", passed, text, facts={"ids": lines})
@@ -287,6 +293,9 @@ class _Checker:
             text = f"links that lead elsewhere than the export's: {named}"
             return CheckResult("foreign_keys", False, text, self._wrong_cells(list(links)), facts)
         text = f"{counted(resolved, 'link')} to rows that the export names"
+        if self._is_changed("dangling_links"):
+            text += "; and the lines of dangling_links are not those that were written"
+            return CheckResult("foreign_keys", False, text, self._rows(self._dangling()), facts)
         if not dangling:
             return CheckResult("foreign_keys", True, text, facts=facts)
         everywhere = self._total("dangling_links")
@@ -432,6 +441,11 @@ class _Checker:
         return sql.SQL("SELECT old_id, xata_column, missing_id FROM {} WHERE xata_table = {} ORDER BY old_id").format(
             self.layout.work("dangling_links"), sql.Literal(self.table.xata_name)
         )
+
+    def _is_changed(self, name: str) -> bool:
+        """Tell whether the table's lines in a list of the work schema are others than were written there."""
+        written = getattr(self.line, ledger.DIGESTS[name])
+        return written is not None and written != ledger.list_digest(self.conn, self.layout, self.table, name)
 
     def _mapped_rows(self) -> int:
         """Count the rows of the export in the target; the user's own are none of them."""

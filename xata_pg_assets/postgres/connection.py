@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -11,10 +11,10 @@ from uuid import uuid4
 import psycopg
 from psycopg import errors as pg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
-from xata_pg_assets.errors import TargetError, TransientError, UsageError, XataPgError
+from xata_pg_assets.errors import TargetError, TransientError, UnreachableError, UsageError, XataPgError
 
 __all__ = ["Connection", "ServerFacts", "connect", "describe_target", "server_facts", "streamed", "translated"]
 
@@ -41,7 +41,15 @@ _SESSION = {
     "work_mem": "128MB",
     "hash_mem_multiplier": "2",
     "maintenance_work_mem": "512MB",
+    # A client whose machine is gone must not hold its locks for the two hours that TCP would wait
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "6",
 }
+# The statement of a killed client ends soon, too; servers on some systems cannot
+_WATCHFUL = {"client_connection_check_interval": "5s"}
+# The same from this side; what the URL says goes first
+_LINK = {"connect_timeout": "60", "keepalives_idle": "60", "keepalives_interval": "10", "keepalives_count": "6"}
 
 _TRIES = 9
 
@@ -83,24 +91,32 @@ def connect(url: str, role: Literal["target", "source"] = "target") -> Connectio
 
     Raises:
         UsageError: the URL is none.
-        TransientError: the server cannot be reached or refuses the login.
+        UnreachableError: the server cannot be reached or refuses the login.
     """
     try:
-        conninfo_to_dict(url)
+        given = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         raise UsageError(f"setting {role}: not a PostgreSQL URL; write postgresql://user@host:5432/database") from None
     try:
-        conn = psycopg.connect(url, autocommit=True, prepare_threshold=None, application_name="xata_pg_assets")
+        watched = make_conninfo(url, **{name: value for name, value in _LINK.items() if name not in given})
+        conn = psycopg.connect(watched, autocommit=True, prepare_threshold=None, application_name="xata_pg_assets")
     except psycopg.OperationalError as error:
-        raise TransientError(f"{role} {describe_target(url)}: {_reason(error)}; is the server up?") from None
+        raise UnreachableError(f"{role} {describe_target(url)}: {_reason(error)}; is the server up?") from None
     _lift_timeout(conn)
-    names = [*_SESSION, *(["transaction_timeout"] if conn.info.server_version >= 170000 else [])]
+    settings = {**_SESSION, **({"transaction_timeout": "0"} if conn.info.server_version >= 170000 else {})}
+    try:
+        _configure(conn, settings | _WATCHFUL)
+    except pg.InvalidParameterValue:
+        _configure(conn, settings)
+    return conn
+
+
+def _configure(conn: Connection, settings: Mapping[str, str]) -> None:
     conn.execute(
         "SELECT pg_catalog.set_config(name, value, false)"
         " FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS s (name, value)",
-        (names, [_SESSION.get(name, "0") for name in names]),
+        (list(settings), list(settings.values())),
     )
-    return conn
 
 
 def _lift_timeout(conn: Connection) -> None:
@@ -153,6 +169,8 @@ def translated(what: str) -> Iterator[None]:
         yield
     except XataPgError:
         raise
+    except pg.DiskFull as error:
+        raise TargetError(f"{what}: the server's disk is full ({_reason(error)}); make room, then run again") from error
     except _TRANSIENT as error:
         raise TransientError(f"{what}: {_reason(error)}; run again to continue") from error
     except psycopg.OperationalError as error:

@@ -19,9 +19,13 @@ from xata_pg_assets.postgres.expected import Expected, comma, expected_rows
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.xata.records import Reason, TableReader
 
-__all__ = ["DanglingLinks", "DanglingPolicy", "ReadAgain"]
+__all__ = ["REJECTED", "DanglingLinks", "DanglingPolicy", "ReadAgain"]
 
 DanglingPolicy = Literal["null", "reject", "fail"]
+# Begins the fingerprint of staged rows some of which were rejected since: they are no longer what the file holds
+REJECTED = "rejected from "
+_NOTHING_LOST = sql.SQL("SELECT NULL::text, NULL::text, NULL::text, NULL::text WHERE false").format()
+
 ReadAgain = Callable[[TargetTable], TableReader | None]  # opens a table's file and reads it through
 
 
@@ -54,23 +58,24 @@ class DanglingLinks:
 
     def write_down(self, expected: Expected, columns: Iterable[TargetColumn]) -> int:
         """Record the dangling links of the columns, which the load makes NULL; return how many."""
-        names = self.layout.work("dangling_links")
-        own = sql.Literal(self.table.xata_name)
-        self.conn.execute(sql.SQL("DELETE FROM {} WHERE xata_table = {}").format(names, own))
-        return sum(
-            self.conn.execute(
-                sql.SQL(
-                    "INSERT INTO {} (xata_table, old_id, xata_column, missing_id) SELECT {}, s.id, {}, {} {}"
-                ).format(
-                    names,
-                    own,
-                    sql.Literal(column.xata_name),
-                    sql.Identifier("s", column.staging),
-                    self._dangling(expected, column),
-                )
-            ).rowcount
+        lost = [
+            sql.SQL("SELECT {}::text, s.id, {}::text, {} {}").format(
+                sql.Literal(self.table.xata_name),
+                sql.Literal(column.xata_name),
+                sql.Identifier("s", column.staging),
+                self._dangling(expected, column),
+            )
             for column in columns
-        )
+        ]
+        # What stands in the list already is left alone: a re-run changes no row that it need not
+        row = self.conn.execute(
+            statements.get("write_dangling").format(
+                list=self.layout.work("dangling_links"),
+                xata_table=sql.Literal(self.table.xata_name),
+                lost=sql.SQL(" UNION ALL ").join(lost or [_NOTHING_LOST]),
+            )
+        ).fetchone()
+        return int(row[0]) if row else 0
 
     def lost(self) -> list[TargetColumn]:
         """Return the links of a table just made that have fewer values than were staged: cheaper than to look."""
@@ -141,6 +146,6 @@ class DanglingLinks:
             table,
             staged_rows=(line.staged_rows or 0) - moved,
             rejected_rows=line.rejected_rows + moved,
-            fingerprint=None,  # what is staged is no longer what the file holds
+            fingerprint=REJECTED + (line.fingerprint or "").removeprefix(REJECTED),
         )
         return moved

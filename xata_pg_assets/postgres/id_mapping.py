@@ -12,13 +12,13 @@ from xata_pg_assets.plan.tables import TargetTable
 from xata_pg_assets.postgres import duplicates, ledger
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.bootstrap import lock
-from xata_pg_assets.postgres.catalog import count_rows, exists
+from xata_pg_assets.postgres.catalog import exists
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.loading import raise_identity
 from xata_pg_assets.xata.records import TableReader
 
-__all__ = ["map_ids"]
+__all__ = ["map_ids", "tally"]
 
 
 def map_ids(conn: Connection, layout: Layout, table: TargetTable, read_again: Callable[[], TableReader | None]) -> int:
@@ -50,15 +50,23 @@ def map_ids(conn: Connection, layout: Layout, table: TargetTable, read_again: Ca
         if mapped and is_loaded:
             # until the load is through, a row of the user's own must not take a number that is given
             raise_identity(conn, layout, table)
+        lines, digest = tally(conn, mapping)
         ledger.record(
             conn,
             layout,
             table,
-            mapped_rows=count_rows(conn, mapping),
+            mapped_rows=lines,
+            mapping_digest=digest,
             mapping_seconds=perf_counter() - started,
             mapped_at=ledger.now(),
         )
     return mapped
+
+
+def tally(conn: Connection, mapping: sql.Identifier) -> tuple[int, int | None]:
+    """Count the lines of a mapping and digest them, in whatever order: no two mappings of a table are alike."""
+    row = conn.execute(statements.get("mapping_digest").format(mapping=mapping)).fetchone()
+    return row or (0, None)
 
 
 def _make_mapping(conn: Connection, layout: Layout, table: TargetTable, *, is_loaded: bool) -> int:

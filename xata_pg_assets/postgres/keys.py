@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from uuid import uuid4
 
 from psycopg import errors as pg
 from psycopg import sql
@@ -16,7 +17,7 @@ from xata_pg_assets.errors import TargetError
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
 from xata_pg_assets.postgres import ddl
 from xata_pg_assets.postgres import sql as statements
-from xata_pg_assets.postgres.catalog import any_row, exists
+from xata_pg_assets.postgres.catalog import any_row, exists, identity_sequence
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.expected import Expected
 from xata_pg_assets.postgres.layout import Layout
@@ -146,21 +147,48 @@ def lacking_in_columns(conn: Connection, layout: Layout, table: TargetTable) -> 
         statements.get("column_facts"), {"schema": layout.target_schema, "table": table.name}
     ).fetchall()
     there = {name: facts for name, *facts in rows}
+    defaults = _planned_defaults(conn, layout, table)
     lacking: list[tuple[str, sql.Composed | None]] = []
     for column in table.columns:
         if column.name not in there:
             lacking.append((f"column {column.name}", None))
             continue
-        is_not_null, default, is_identity, type_ = there[column.name]
+        is_not_null, default, identity, type_ = there[column.name]
         if type_.rpartition(".")[2] != _NAMES_IN_CATALOG.get(str(column.type), str(column.type)):
             lacking.append((f"type {column.type} of {column.name} (it is {type_})", None))
         if (column.not_null or column.role is Role.ID) and not is_not_null:
             lacking.append((f"NOT NULL on {column.name}", ddl.set_not_null(layout, table, column)))
-        if column.default and default is None:
+        if column.default and default != defaults.get(column.name):
             lacking.append((f"the default of {column.name}", ddl.set_default(layout, table, column)))
-        if column.role is Role.ID and not is_identity:
+        if column.role is Role.ID and not identity:
             lacking.append(("the identity of id", ddl.add_identity(layout, table)))
+        elif column.role is Role.ID and not (identity == "d" and _counts_by_one(conn, layout, table)):
+            lacking.append(("the identity of id as it was made", ddl.set_identity(layout, table)))
     return lacking
+
+
+def _planned_defaults(conn: Connection, layout: Layout, table: TargetTable) -> dict[str, str]:
+    """Return the planned defaults as the catalog writes them, which is by the server's version and the type."""
+    if not any(column.default for column in table.columns):
+        return {}
+    probe = f"probe_{uuid4().hex}"
+    with conn.transaction(force_rollback=True):
+        conn.execute(ddl.create_defaults_probe(layout, sql.Identifier(layout.work_schema, probe), table))
+        rows = conn.execute(statements.get("column_facts"), {"schema": layout.work_schema, "table": probe}).fetchall()
+    return {name: default for name, _, default, *_ in rows}
+
+
+def _counts_by_one(conn: Connection, layout: Layout, table: TargetTable) -> bool:
+    """Tell whether the sequence of the identity goes up by one, as far as bigint goes."""
+    name = identity_sequence(conn, layout.target(table))
+    if name is None:
+        return False
+    row = conn.execute(
+        "SELECT seqincrement = 1 AND NOT seqcycle AND seqmax = 9223372036854775807"
+        " FROM pg_sequence WHERE seqrelid = to_regclass(%s)",
+        (sql.Identifier(*name).as_string(conn),),
+    ).fetchone()
+    return row == (True,)
 
 
 def is_mapping_keyed(conn: Connection, layout: Layout, table: TargetTable) -> bool:

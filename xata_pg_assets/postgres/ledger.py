@@ -12,10 +12,14 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from xata_pg_assets.plan.tables import TargetTable
+from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["Entry", "entries", "entry", "exists", "now", "record"]
+__all__ = ["DIGESTS", "Entry", "entries", "entry", "exists", "list_digest", "now", "record"]
+
+# The count of a table's lines in a list of the work schema, and what keeps the digest of these lines
+DIGESTS = {"rejected_rows": "rejected_digest", "dangling_links": "dangling_digest"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Entry:
     staging_seconds: float = 0.0
     staged_at: datetime | None = None
     mapped_rows: int | None = None
+    mapping_digest: int | None = None
     mapping_seconds: float = 0.0
     mapped_at: datetime | None = None
     target_rows: int | None = None
@@ -45,6 +50,8 @@ class Entry:
     updated_rows: int | None = None
     deleted_rows: int | None = None
     dangling_links: int = 0
+    rejected_digest: str | None = None
+    dangling_digest: str | None = None
     load_seconds: float = 0.0
     loaded_at: datetime | None = None
     checks: dict[str, Any] = field(default_factory=dict)
@@ -80,8 +87,13 @@ def entry(conn: Connection, layout: Layout, table: TargetTable) -> Entry:
 
 
 def record(conn: Connection, layout: Layout, table: TargetTable, **facts: Any) -> None:
-    """Write facts into the table's line; the others stay as they are."""
-    line = {"target_table": table.name, "mapping_table": table.mapping, **facts}
+    """Write facts into the table's line; the others stay as they are.
+
+    With the count of rejected rows or of dangling links goes a digest of their list, by which the checks see whether
+    a line was lost since: call it when the list is written.
+    """
+    digests = {DIGESTS[name]: list_digest(conn, layout, table, name) for name in DIGESTS if name in facts}
+    line: dict[str, Any] = {"target_table": table.name, "mapping_table": table.mapping, **facts, **digests}
     values = [Jsonb(value) if isinstance(value, (dict, list)) else value for value in line.values()]
     names = [sql.Identifier(name) for name in line]
     conn.execute(
@@ -93,6 +105,13 @@ def record(conn: Connection, layout: Layout, table: TargetTable, **facts: Any) -
             sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(name) for name in names),
         )
     )
+
+
+def list_digest(conn: Connection, layout: Layout, table: TargetTable, name: str) -> str:
+    """Return number and hash of the table's lines in `rejected_rows` or `dangling_links`, in whatever order."""
+    query = statements.get("list_digest").format(list=layout.work(name), xata_table=sql.Literal(table.xata_name))
+    row = conn.execute(query).fetchone()
+    return str(row[0]) if row else ""
 
 
 def now() -> datetime:

@@ -24,7 +24,10 @@ __all__ = ["Changes", "load", "next_id", "raise_identity", "sequence_floor"]
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """How many rows a load inserted, updated and deleted."""
+    """How many rows a load inserted, updated and deleted.
+
+    A link to a row that goes away is made NULL with that row, in the load of the table linked to, and not counted.
+    """
 
     inserted: int = 0
     updated: int = 0

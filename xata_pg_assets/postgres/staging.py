@@ -54,7 +54,7 @@ def landing_columns(table: TargetTable, unknown: Sequence[str] = ()) -> list[Lan
 
 
 def is_intact(conn: Connection, layout: Layout, table: TargetTable, line: ledger.Entry) -> bool:
-    """Tell whether the staging table still holds what the ledger says.
+    """Tell whether the staging table still holds what the ledger says, and `rejected_rows` the lines of the others.
 
     It is unlogged: after a crash of the server it is there, and empty.
     """
@@ -62,6 +62,8 @@ def is_intact(conn: Connection, layout: Layout, table: TargetTable, line: ledger
     if line.staged_rows is None:
         return False
     if conn.execute("SELECT to_regclass(%s) IS NULL", (name.as_string(conn),)).fetchone() == (True,):
+        return False
+    if line.rejected_digest not in (None, ledger.list_digest(conn, layout, table, "rejected_rows")):
         return False
     if line.staged_rows == 0:
         return True

@@ -78,6 +78,9 @@ def _table(table: TargetTable, line: ledger.Entry) -> Mapping[str, Any]:
         "rejected_rows": line.rejected_rows,
         "target_rows": line.target_rows or 0,
         "dangling_links": line.dangling_links,
+        "inserted_rows": line.inserted_rows or 0,
+        "updated_rows": line.updated_rows or 0,
+        "deleted_rows": line.deleted_rows or 0,
         "seconds": round(line.seconds, 3),
         "columns": [
             {"xata_column": column.xata_name, "column": column.name, "type": str(column.type)}

@@ -20,6 +20,8 @@ _COUNTS = {
     "copies": "duplicate_rows",
     "dangling": "dangling_links",
 }
+# What the last load did: told where it was not the first
+_CHANGES = {"new": "inserted_rows", "changed": "updated_rows", "gone": "deleted_rows"}
 _VERDICTS = {
     0: "[bold green]All rows are in, all checks passed.[/]",
     1: "[bold red]Done, but a check failed.[/]",
@@ -36,6 +38,11 @@ def print_report(console: Console, report: Report) -> None:
         for title, key in _COUNTS.items()
         if key in ("source_rows", "target_rows") or any(table[key] for table in tables)
     }
+    if any(
+        table["updated_rows"] or table["deleted_rows"] or table["inserted_rows"] != table["target_rows"]
+        for table in tables
+    ):
+        counts |= _CHANGES
     grid = Table(box=None, pad_edge=False, header_style="bold")
     grid.add_column("table", no_wrap=True)
     for title in (*counts, "seconds"):

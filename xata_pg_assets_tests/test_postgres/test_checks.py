@@ -79,14 +79,15 @@ _MUTATIONS = {
     "a row lost": ("DELETE FROM a WHERE id = 1", {"row_count", "values_equal"}),
     "a parent lost": ("DELETE FROM a WHERE id = 2", {"row_count", "values_equal", "foreign_keys"}),
     "a mapped row that the export lacks": (
-        "INSERT INTO a_id_mapping VALUES ('n', 3); INSERT INTO a (t) VALUES ('n')", {"row_count"},
+        "INSERT INTO a_id_mapping VALUES ('n', 3); INSERT INTO a (t) VALUES ('n')",
+        {"row_count", "id_mapping_one_to_one"},
     ),
     "a link led elsewhere": ("UPDATE a SET p_id = 2 WHERE id = 1", {"foreign_keys"}),
     "a link lost": ("UPDATE a SET up_id = NULL", {"foreign_keys"}),
     "a link made up": ("UPDATE a SET up_id = 1 WHERE id = 2", {"foreign_keys"}),
     "mapping lines swapped": (
         "ALTER TABLE a_id_mapping DROP CONSTRAINT a_id_mapping_new_id_key; UPDATE a_id_mapping SET new_id = 3 - new_id",
-        {"values_equal", "foreign_keys"},
+        {"id_mapping_one_to_one", "values_equal", "foreign_keys"},
     ),
     "an old id mapped twice": (
         "ALTER TABLE a_id_mapping DROP CONSTRAINT a_id_mapping_pkey; INSERT INTO a_id_mapping VALUES ('x', 9)",
@@ -132,6 +133,9 @@ _STRUCTURE = {
     "unique": "ALTER TABLE a DROP CONSTRAINT a_u_key",
     "not null": "ALTER TABLE a ALTER q DROP NOT NULL",
     "default": "ALTER TABLE a ALTER q DROP DEFAULT",
+    "another default": "ALTER TABLE a ALTER q SET DEFAULT 'y'",
+    "identity always": "ALTER TABLE a ALTER id SET GENERATED ALWAYS",
+    "identity by twos": "ALTER TABLE a ALTER id SET INCREMENT BY 2",
     "index": "DROP INDEX a_p_id_idx",
     "partial index": "DROP INDEX a_p_id_idx; CREATE INDEX ON a (p_id) WHERE p_id > 1",
     "identity": "ALTER TABLE a ALTER id DROP IDENTITY",
@@ -146,6 +150,7 @@ def test_a_missing_key_is_named(migrated: Migrated, what: str):
         red = {name: result for name, result in migrated.results().items() if not result.passed}
     assert set(red) == {"constraints_in_place"}
     names = {"not null": "q", "default": "q", "unique": "a.u", "sequence": "identity", "identity": "identity"}
+    names |= {"another default": "q", "identity always": "identity", "identity by twos": "identity"}
     assert names.get(what, "a.") in red["constraints_in_place"].description
 
 

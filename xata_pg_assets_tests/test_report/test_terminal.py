@@ -16,7 +16,7 @@ def table(name: str = "users", failed: str | None = None, **facts: object) -> di
         for check in ("row_count", "not_null")
     ]
     counts = dict.fromkeys(("duplicate_rows", "rejected_rows", "dangling_links"), 0)
-    rows = {"source_rows": 12345, "target_rows": 12345}
+    rows = {"source_rows": 12345, "target_rows": 12345, "inserted_rows": 12345, "updated_rows": 0, "deleted_rows": 0}
     return {"table": name, "seconds": 1.5, "checks": checks, **counts, **rows, **facts}
 
 
@@ -33,6 +33,26 @@ def test_noughts_need_no_column():
     assert "rejected" not in text
     assert "12,345" in text
     assert "rejected" in page(table(), table("b", rejected_rows=3))
+
+
+def test_what_a_later_run_changed_is_told():
+    assert "changed" not in page(table())
+    header, row, *_ = page(table(inserted_rows=7, updated_rows=5, deleted_rows=3)).splitlines()
+    assert header.split() == [
+        "table",
+        "in",
+        "the",
+        "export",
+        "in",
+        "the",
+        "table",
+        "new",
+        "changed",
+        "gone",
+        "seconds",
+        "checks",
+    ]
+    assert row.split()[1:6] == ["12,345", "12,345", "7", "5", "3"]
 
 
 def test_failed_checks_are_told_with_their_sentence():

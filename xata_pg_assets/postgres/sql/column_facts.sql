@@ -1,4 +1,4 @@
-SELECT a.attname, a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attidentity = 'd',
+SELECT a.attname, a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attidentity::text,
     format_type(a.atttypid, a.atttypmod)
 FROM pg_attribute AS a
 JOIN pg_class AS t ON t.oid = a.attrelid
