@@ -22,6 +22,7 @@ __all__ = [
     "TransientError",
     "UsageError",
     "XataPgError",
+    "in_one_line",
 ]
 
 
@@ -67,3 +68,18 @@ class TargetError(XataPgError):
 
 class TransientError(XataPgError):
     """Raised when the target is unreachable or busy: the same call may go through later."""
+
+
+def in_one_line(text: str) -> str:
+    r"""Write what may hold names from outside so that it stays one line, and steers no terminal.
+
+    Control characters, line ends and marks that turn or hide text become escapes.
+
+    >>> in_one_line("a\nb\x1b[31m")
+    'a\\nb\\x1b[31m'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )

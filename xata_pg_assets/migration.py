@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 import psycopg
 
 from xata_pg_assets import __version__
-from xata_pg_assets.errors import UsageError
+from xata_pg_assets.errors import UsageError, in_one_line
 from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
 from xata_pg_assets.postgres import checks, embedded, id_mapping, ledger, loading, preflight, staging
 from xata_pg_assets.postgres.bootstrap import prepare
@@ -25,7 +25,7 @@ from xata_pg_assets.postgres.connection import Connection, connect, describe_tar
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.source import Source
 from xata_pg_assets.postgres.source_table import SourceTable, SourceTables, find_source_tables
-from xata_pg_assets.settings import Settings
+from xata_pg_assets.settings import Settings, is_database
 from xata_pg_assets.xata.ahead import WorkAhead
 from xata_pg_assets.xata.export import TableFile, TableFiles, find_table_files, open_table
 from xata_pg_assets.xata.records import ReadOptions, TableReader
@@ -225,7 +225,8 @@ class Migration:
         if self.settings.source is None:
             raise UsageError("setting source: not set; name the folder of the export (--source, XATA_PG_SOURCE)")
         if not self._is_database:
-            return find_table_files(Path(self.settings.source), self.schema)
+            follow_links = self.settings.follow_links
+            return find_table_files(Path(self.settings.source), self.schema, follow_links=follow_links)
         source = Source(self.settings.source, self.settings.source_schema)
         try:
             self._refuse_own_schema(source)
@@ -255,7 +256,7 @@ class Migration:
     @property
     def _is_database(self) -> bool:
         """Whether the rows come from a PostgreSQL."""
-        return self.settings.source is not None and "://" in self.settings.source
+        return self.settings.source is not None and is_database(self.settings.source)
 
     @property
     def source_name(self) -> str:
@@ -265,7 +266,7 @@ class Migration:
             UsageError: it is a URL, and not PostgreSQL's.
         """
         source = self.settings.source or ""
-        return _described(source, "source") if self._is_database else source
+        return _described(source, "source") if self._is_database else in_one_line(source)
 
     @property
     def warnings(self) -> list[str]:
@@ -311,7 +312,8 @@ class Migration:
             return preflight.problems(conn, self.wanted_layout, self.plan)
 
     def _open(self, file: TableFile | SourceTable, *, thorough: bool) -> TableReader:
-        options = ReadOptions(self.settings.empty_text, self.settings.json_strings, thorough)
+        settings = self.settings
+        options = ReadOptions(settings.empty_text, settings.json_strings, thorough, settings.max_gzip_ratio)
         return open_table(file, options) if isinstance(file, TableFile) else file.open(options)
 
     def _read_again(self, table: TargetTable) -> TableReader | None:
@@ -354,7 +356,7 @@ def resolve_schema(settings: Settings) -> Path:
         return settings.schema_path
     if settings.source is None:
         return example_schema_path()
-    if "://" in settings.source:
+    if is_database(settings.source):
         raise UsageError("setting schema: not set, and a PostgreSQL source tells none; name schema.json (--schema)")
     return find_schema(Path(settings.source))
 

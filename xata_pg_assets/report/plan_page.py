@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from xata_pg_assets.errors import XataPgError
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import Plan, Role, TargetTable
+from xata_pg_assets.report.markup import escape
 from xata_pg_assets.xata.export import DIALECTS
 from xata_pg_assets.xata.records import TableReader
 

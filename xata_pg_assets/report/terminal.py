@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from xata_pg_assets.report.markup import escape
 from xata_pg_assets.report.result import Report
 
 __all__ = ["print_report"]

@@ -53,7 +53,7 @@ class ConsoleCsv:
         self._path = path
         self._options = options
         self._block_size = block_size
-        with ByteStream(path, file) as stream:
+        with self._open() as stream:
             self.size = stream.size
             self._head = read_head(stream, file, table)
         self.columns = self._head.columns if self._head else ()
@@ -65,6 +65,7 @@ class ConsoleCsv:
         self.force_not_null = tuple(name for name in self.columns if name in text & kept)
         self._judge = self._new_judge()
         self._marks: list[_Mark] = []
+        self._stray_line: int | None = None
         self._sha256 = ""
 
     @property
@@ -74,10 +75,13 @@ class ConsoleCsv:
 
     @property
     def warnings(self) -> Sequence[str]:
-        """Datetimes without an offset, by column; a file without a header."""
+        """Datetimes without an offset, by column; quotes out of place; a file without a header."""
         if self._head is None:
             return [f"{self.table.name}: {self.file} is empty; 0 rows"]
-        return self._judge.warnings
+        if self._stray_line is None:
+            return self._judge.warnings
+        where = f"{self.table.name}: {self.file}:{self._stray_line}"
+        return [*self._judge.warnings, f"{where}: here a quote stands out of place first; look at what became of it"]
 
     def batches(self) -> Iterator[Batch]:
         """Read the whole file; the next block is read and judged while the caller sends this one.
@@ -86,8 +90,9 @@ class ConsoleCsv:
             ExportError: the file cannot be read on; names file and line.
         """
         self._marks = []
+        self._stray_line = None
         self._judge = self._new_judge()
-        with ByteStream(self._path, self.file) as stream, closing(ahead(self._batches(stream))) as batches:
+        with self._open() as stream, closing(ahead(self._batches(stream))) as batches:
             yield from batches
 
     def _batches(self, stream: ByteStream) -> Iterator[Batch]:
@@ -96,6 +101,8 @@ class ConsoleCsv:
             batch = self._judge.batch(self._read(block))
             mark = _Mark(staged, block.offset, len(block.data), block.line, block.mended is not None)
             self._marks.append(mark)
+            if self._stray_line is None:
+                self._stray_line = block.stray_line
             staged += batch.rows
             yield batch
         self._sha256 = stream.sha256
@@ -112,11 +119,15 @@ class ConsoleCsv:
         starts = [mark.staged for mark in self._marks]
         by_block = groupby(sorted(set(staged)), lambda row: bisect_right(starts, row) - 1)
         found: dict[int, Location] = {}
-        with ByteStream(self._path, self.file) as stream:
+        with self._open() as stream:
             for place, rows in by_block:
                 mark = self._marks[place]
                 found |= self._located(self._read(_reread(stream, mark)), rows, mark.staged)
         return found
+
+    def _open(self) -> ByteStream:
+        """Open the file at its start."""
+        return ByteStream(self._path, self.file, self._options.max_gzip_ratio)
 
     def _located(self, records: Records, rows: Iterator[int], before: int) -> dict[int, Location]:
         good = self._judge.judge(records).good

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +49,15 @@ class TableFiles:
     strangers: tuple[str, ...]
 
 
-def find_table_files(folder: Path, schema: XataSchema) -> TableFiles:
+def find_table_files(folder: Path, schema: XataSchema, *, follow_links: bool = False) -> TableFiles:
     """Find each table's file: named exactly as the table, else as it but for upper and lower case.
 
-    Only names that stand in the folder are ever opened, so no table name leads out of it.
+    Only names that stand in the folder are ever opened, so no table name leads out of it; no link does either,
+    unless `follow_links`. The folder itself may be reached by one.
 
     Raises:
-        UsageError: no such folder, two files for one table, or a link that leads out of the folder.
+        UsageError: no such folder, two files for one table, what is named as a table's file and is none, or a link
+            that leads out of the folder.
     """
     names = _names(folder)
     exact = {table.name for table in schema.tables}
@@ -62,7 +65,7 @@ def find_table_files(folder: Path, schema: XataSchema) -> TableFiles:
     for table in schema.tables:
         name = _name_of(table, names, exact)
         if name is not None:
-            found[table.name] = TableFile(table, _checked(folder, name), name, _split(name)[1])
+            found[table.name] = TableFile(table, _checked(folder, name, follow_links), name, _split(name)[1])
     claimed = {file.file for file in found.values()}
     return TableFiles(found, tuple(name for name in names if name not in claimed))
 
@@ -79,7 +82,7 @@ def open_table(file: TableFile, options: ReadOptions) -> TableReader:
 def _names(folder: Path) -> list[str]:
     """Return the names of what may be tables' files, in order."""
     try:
-        entries = [entry for entry in folder.iterdir() if not entry.is_dir()]
+        entries = [entry for entry in folder.iterdir() if _split(entry.name)[1] or not entry.is_dir()]
     except NotADirectoryError as error:
         raise UsageError(f"source {folder} is a file; name the folder that holds the export") from error
     except FileNotFoundError as error:
@@ -119,11 +122,23 @@ def _only(table: XataTable, names: Sequence[str]) -> str | None:
     return names[0] if names else None
 
 
-def _checked(folder: Path, name: str) -> Path:
-    """Return the path of a file that lies in the folder, whatever links lead there."""
+def _checked(folder: Path, name: str, follow_links: bool) -> Path:
+    """Return the path of a file that lies in the folder, whatever links lead there.
+
+    A folder of files that somebody else packed may hold a link to any file that only the user can read.
+    """
     path = folder / name
-    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-        raise UsageError(f"{name} is a link that leads out of {folder}; put the file itself there")
-    if not path.is_file():
+    # by `os`: pathlib raises RuntimeError where links lead in a circle
+    if (
+        path.is_symlink()
+        and not follow_links
+        and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    ):
+        raise UsageError(f"{name} is a link that leads out of {folder}; put the file itself there, or set follow_links")
+    try:
+        is_file = path.is_file()  # what only looks like one may never end: a pipe, a device
+    except OSError:  # links in a circle
+        is_file = False
+    if not is_file:
         raise UsageError(f"{name} is not a regular file; put the file itself there")
     return path
