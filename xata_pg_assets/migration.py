@@ -21,7 +21,13 @@ from xata_pg_assets.errors import UsageError, in_one_line
 from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
 from xata_pg_assets.postgres import checks, embedded, id_mapping, ledger, loading, preflight, staging
 from xata_pg_assets.postgres.bootstrap import prepare
-from xata_pg_assets.postgres.connection import Connection, connect, describe_target, translated
+from xata_pg_assets.postgres.connection import (
+    Connection,
+    connect,
+    describe_target,
+    plain_text_warning,
+    translated,
+)
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.source import Source
 from xata_pg_assets.postgres.source_table import SourceTable, SourceTables, find_source_tables
@@ -310,6 +316,14 @@ class Migration:
             return []
         with self.reading() as conn:
             return preflight.problems(conn, self.wanted_layout, self.plan)
+
+    def target_warnings(self) -> list[str]:
+        """Return what a person should know of the way to the target."""
+        if self.settings.target is None:
+            return []
+        with self.reading() as conn:
+            warning = plain_text_warning(conn)
+        return [warning] if warning else []
 
     def _open(self, file: TableFile | SourceTable, *, thorough: bool) -> TableReader:
         settings = self.settings

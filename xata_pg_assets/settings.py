@@ -136,6 +136,16 @@ class Settings(BaseSettings):
             )
         return source
 
+    @field_validator("source", "target", "dagster_url")
+    @classmethod
+    def _is_encoded(cls, url: str | SecretStr | None) -> str | SecretStr | None:
+        """Refuse a URL whose password is not encoded: its rest would be taken, and shown, for host or database."""
+        text = url.get_secret_value() if isinstance(url, SecretStr) else url or ""
+        authority, _, rest = text.partition("://")[2].partition("?")[0].partition("/")
+        if authority.count("@") > 1 or "@" in rest:
+            raise PydanticCustomError("url", "in the password of a URL, write @ as %40, / as %2F and : as %3A")
+        return url
+
     @field_validator("home")
     @classmethod
     def _is_of_a_user(cls, home: Path) -> Path:

@@ -282,7 +282,7 @@ def _refuse_untouched(settings: Settings) -> None:
     """Make no embedded server only to find nothing in it."""
     from xata_pg_assets.postgres.cluster import find_cluster
 
-    if settings.target is None and find_cluster(settings.home.expanduser().resolve()) is None:
+    if settings.target is None and find_cluster(Path(os.path.realpath(settings.home))) is None:
         raise UsageError(_NOTHING)
 
 
@@ -305,7 +305,6 @@ def _run_and_report(
     as_json: bool,
 ) -> None:
     """Run, then report what the ledger has, as far as the target can still be asked."""
-    from xata_pg_assets.postgres.connection import connect
     from xata_pg_assets.report.progress import progress
 
     started_at, errors = datetime.now(UTC), list[str]()
@@ -318,7 +317,7 @@ def _run_and_report(
         except XataPgError as error:
             errors.append(str(error))
     try:
-        with connect(migration.url) as conn:
+        with migration.reading() as conn:
             result = _report(migration, conn, chosen, errors, started_at)
     except XataPgError as error:
         result = _report(migration, None, chosen, [*errors, str(error)], started_at)

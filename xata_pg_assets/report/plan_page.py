@@ -27,7 +27,12 @@ def describe_plan(migration: Migration) -> dict[str, Any]:
         "tables": [_describe_table(plan, table, heads.get(table.xata_name)) for table in plan.tables],
         "cycles": [list(cycle) for cycle in plan.cycles],
         "renamed": [renaming for table in plan.tables for renaming in _renamings(table)],
-        "warnings": [*plan.warnings, *migration.warnings, *migration.head_warnings(heads)],
+        "warnings": [
+            *plan.warnings,
+            *migration.warnings,
+            *migration.head_warnings(heads),
+            *migration.target_warnings(),
+        ],
         "problems": migration.target_problems(),
     }
 
