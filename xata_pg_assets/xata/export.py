@@ -67,7 +67,8 @@ def find_table_files(folder: Path, schema: XataSchema, *, follow_links: bool = F
         if name is not None:
             found[table.name] = TableFile(table, _checked(folder, name, follow_links), name, _split(name)[1])
     claimed = {file.file for file in found.values()}
-    return TableFiles(found, tuple(name for name in names if name not in claimed))
+    strangers = (name for name in names if name not in claimed and not name.startswith("."))
+    return TableFiles(found, tuple(strangers))
 
 
 def open_table(file: TableFile, options: ReadOptions) -> TableReader:
@@ -93,7 +94,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _is_no_table(name: str) -> bool:
-    return name in _NO_TABLES or name.startswith(".") or name.upper().startswith("README")
+    return name in _NO_TABLES or name.upper().startswith("README")
 
 
 def _split(name: str) -> tuple[str, str]:
