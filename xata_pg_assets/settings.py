@@ -29,6 +29,7 @@ DEFAULT_CONFIG = Path("xata_pg.toml")
 CONFIG_VARIABLE = "XATA_PG_CONFIG"
 # The widest file seen has 2 kB; what is larger by this much is something else given by mistake
 _MAX_FILE = 1024 * 1024
+_DEEP_KEY = re.compile(rb"""(?:\.[\w\s"'-]*+){100}""")
 
 # What libpq takes for a connection string beside a URL: `host=db password=…`; the keys are those that come first
 _KEYWORDS = re.compile(
@@ -195,8 +196,7 @@ def load_settings(config: Path | None = None, flags: Mapping[str, Any] | None = 
     if named is not None and not named.is_file():
         raise UsageError(f"settings file {named}: not found")
     path = named or DEFAULT_CONFIG
-    if path.is_file() and path.stat().st_size > _MAX_FILE:
-        raise UsageError(f"settings file {path}: larger than {_MAX_FILE >> 20} MiB; that is something else")
+    _refuse_endless(path)
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     try:
         settings = _with_file(path)(**given)
@@ -210,6 +210,20 @@ def load_settings(config: Path | None = None, flags: Mapping[str, Any] | None = 
         raise UsageError(f"settings file {path}: {error}") from None
     _refuse_shared_schemas(settings)
     return settings
+
+
+def _refuse_endless(path: Path) -> None:
+    """Refuse what takes the reader of TOML hours: its work grows with the square of a key's parts."""
+    if not path.is_file():
+        return
+    if path.stat().st_size > _MAX_FILE:
+        raise UsageError(f"settings file {path}: larger than {_MAX_FILE >> 20} MiB; that is something else")
+    try:
+        is_deep = _DEEP_KEY.search(path.read_bytes()) is not None
+    except OSError as error:
+        raise UsageError(f"settings file {path}: cannot be read ({error.strerror}); make it readable") from None
+    if is_deep:
+        raise UsageError(f"settings file {path}: nested too deep for settings")
 
 
 def _with_file(path: Path) -> type[Settings]:
