@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: migrate test lint types unit survival ui bench clean
+.PHONY: migrate test lint types unit survival ui bench audit clean
 
 migrate: $(VENV)/installed
 	$(BIN)/xata-pg demo export
@@ -35,6 +35,12 @@ ui: $(VENV)/installed
 
 bench: $(VENV)/tested
 	$(BIN)/python benchmarks/speed.py
+
+# Asks a vulnerability service about every pin, so it needs the network and is no part of `make test`
+audit: $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit
+	$(VENV)/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache

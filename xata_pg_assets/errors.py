@@ -27,6 +27,7 @@ __all__ = [
     "UsageError",
     "XataPgError",
     "counted",
+    "in_one_line",
 ]
 
 
@@ -90,3 +91,18 @@ class TransientError(XataPgError):
 
 class UnreachableError(TransientError):
     """Raised when there is no connection to be had; statements that were cut off raise TransientError."""
+
+
+def in_one_line(text: str) -> str:
+    r"""Write what may hold names from outside so that it stays one line, and steers no terminal.
+
+    Control characters, line ends and marks that turn or hide text become escapes.
+
+    >>> in_one_line("a\nb\x1b[31m")
+    'a\\nb\\x1b[31m'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )

@@ -18,21 +18,26 @@ from typing import Literal, Protocol
 import psycopg
 
 from xata_pg_assets import __version__
-from xata_pg_assets.errors import TransientError, UnreachableError, UsageError
+from xata_pg_assets.errors import TransientError, UnreachableError, UsageError, in_one_line
 from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
 from xata_pg_assets.postgres import checks, embedded, id_mapping, ledger, loading, preflight, staging
 from xata_pg_assets.postgres.bootstrap import prepare
-from xata_pg_assets.postgres.connection import Connection, connect, describe_target, translated
+from xata_pg_assets.postgres.connection import (
+    Connection,
+    connect,
+    describe_target,
+    plain_text_warning,
+    translated,
+)
 from xata_pg_assets.postgres.dangling import REJECTED, DanglingLinks
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.run_lock import RunLock
 from xata_pg_assets.postgres.source import Source
 from xata_pg_assets.postgres.source_table import SourceTable, SourceTables, find_source_tables
-from xata_pg_assets.settings import Settings
+from xata_pg_assets.settings import Settings, is_database
 from xata_pg_assets.xata.ahead import WorkAhead
 from xata_pg_assets.xata.export import TableFile, TableFiles, find_table_files, open_table
 from xata_pg_assets.xata.records import ReadOptions, TableReader
-from xata_pg_assets.xata.rules import printable
 from xata_pg_assets.xata.schema import XataSchema
 from xata_pg_assets.xata.schema_files import find_schema, read_schema
 
@@ -307,7 +312,8 @@ class Migration:
         if self.settings.source is None:
             raise UsageError("setting source: not set; name the folder of the export (--source, XATA_PG_SOURCE)")
         if not self._is_database:
-            return find_table_files(Path(self.settings.source), self.schema)
+            follow_links = self.settings.follow_links
+            return find_table_files(Path(self.settings.source), self.schema, follow_links=follow_links)
         source = Source(self.settings.source, self.settings.source_schema)
         try:
             self._refuse_own_schema(source)
@@ -337,7 +343,7 @@ class Migration:
     @property
     def _is_database(self) -> bool:
         """Whether the rows come from a PostgreSQL."""
-        return self.settings.source is not None and "://" in self.settings.source
+        return self.settings.source is not None and is_database(self.settings.source)
 
     @property
     def source_name(self) -> str:
@@ -347,7 +353,7 @@ class Migration:
             UsageError: it is a URL, and not PostgreSQL's.
         """
         source = self.settings.source or ""
-        return _described(source, "source") if self._is_database else printable(source)
+        return _described(source, "source") if self._is_database else in_one_line(source)
 
     @property
     def warnings(self) -> list[str]:
@@ -392,8 +398,17 @@ class Migration:
         with self.reading() as conn:
             return preflight.problems(conn, self.wanted_layout, self.plan)
 
+    def target_warnings(self) -> list[str]:
+        """Return what a person should know of the way to the target."""
+        if self.settings.target is None:
+            return []
+        with self.reading() as conn:
+            warning = plain_text_warning(conn)
+        return [warning] if warning else []
+
     def _open(self, file: TableFile | SourceTable, *, thorough: bool) -> TableReader:
-        options = ReadOptions(self.settings.empty_text, self.settings.json_strings, thorough)
+        settings = self.settings
+        options = ReadOptions(settings.empty_text, settings.json_strings, thorough, settings.max_gzip_ratio)
         return open_table(file, options) if isinstance(file, TableFile) else file.open(options)
 
     def _read_again(self, table: TargetTable) -> TableReader | None:
@@ -436,7 +451,7 @@ def resolve_schema(settings: Settings) -> Path:
         return settings.schema_path
     if settings.source is None:
         return example_schema_path()
-    if "://" in settings.source:
+    if is_database(settings.source):
         raise UsageError("setting schema: not set, and a PostgreSQL source tells none; name schema.json (--schema)")
     return find_schema(Path(settings.source))
 

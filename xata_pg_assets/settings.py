@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -20,13 +20,44 @@ from pydantic_settings import (
 )
 
 from xata_pg_assets.errors import UsageError
-from xata_pg_assets.plan.naming import Naming
+from xata_pg_assets.plan.naming import MAX_BYTES, Naming
 from xata_pg_assets.plan.tables import OnDelete, PlanOptions
 
-__all__ = ["CONFIG_VARIABLE", "DEFAULT_CONFIG", "Settings", "load_settings"]
+__all__ = ["CONFIG_VARIABLE", "DEFAULT_CONFIG", "Settings", "is_database", "load_settings"]
 
 DEFAULT_CONFIG = Path("xata_pg.toml")
 CONFIG_VARIABLE = "XATA_PG_CONFIG"
+# The widest file seen has 2 kB; what is larger by this much is something else given by mistake
+_MAX_FILE = 1024 * 1024
+_DEEP_KEY = re.compile(rb"""(?:\.[\w\s"'-]*+){100}""")
+
+# What libpq takes for a connection string beside a URL: `host=db password=…`; the keys are those that come first
+_KEYWORDS = re.compile(
+    r"\s*(?:host|hostaddr|port|dbname|user|password|passfile|service|sslmode|connect_timeout|application_name)\s*="
+)
+# A URL with a slip in its scheme: it would be printed as a folder that does not exist, password and all
+_ALMOST_URL = re.compile(r"\s*(?:postgres(?:ql)?\b|[^/@]*:[^/@]+@)", re.IGNORECASE)
+
+
+def is_database(source: str) -> bool:
+    """Tell a source that is a connection string from one that is a folder.
+
+    >>> is_database("postgresql://me@db/app"), is_database("host=db dbname=app"), is_database("export")
+    (True, True, False)
+    """
+    return "://" in source or _KEYWORDS.match(source) is not None
+
+
+def _schema_name(name: str) -> str:
+    """Refuse a name that PostgreSQL would cut, and then not find again, or keeps for itself."""
+    if len(name.encode()) > MAX_BYTES:
+        raise PydanticCustomError("too_long", "longer than the 63 bytes of a name in PostgreSQL; choose a shorter one")
+    if name.startswith("pg_") or name == "information_schema":
+        raise PydanticCustomError("reserved", "PostgreSQL keeps this name for itself; choose another one")
+    return name
+
+
+_SchemaName = Annotated[str, AfterValidator(_schema_name)]
 
 
 class Settings(BaseSettings):
@@ -74,12 +105,52 @@ class Settings(BaseSettings):
     json_strings: Literal["auto", "encoded", "plain"] = Field(
         "auto", description="how a string in a json column is read"
     )
-    source_schema: str = Field("public", description="schema of a PostgreSQL source")
-    target_schema: str = Field("public", description="schema of the migrated tables")
-    work_schema: str = Field(
+    follow_links: bool = Field(False, description="read table files that are links leading out of the source folder")
+    max_gzip_ratio: NonNegativeInt = Field(
+        1000, description="how many bytes each byte of a .gz may become, beyond 16 MB; 0: any number"
+    )
+    source_schema: _SchemaName = Field("public", description="schema of a PostgreSQL source")
+    target_schema: _SchemaName = Field("public", description="schema of the migrated tables")
+    work_schema: _SchemaName = Field(
         "xata_migration", description="schema of the id mappings, the rejected rows and the ledger"
     )
-    staging_schema: str = Field("xata_staging", description="schema of the rows as they came")
+    staging_schema: _SchemaName = Field("xata_staging", description="schema of the rows as they came")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _says_something(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse the empty text that `--target "$UNSET"` gives: it would be the current folder, or libpq's defaults."""
+        if isinstance(value, str):
+            if not value.strip():
+                raise PydanticCustomError("empty", "it is empty; leave it out, or say what it is")
+            # The name of a folder may be of any bytes; all else goes to PostgreSQL
+            if "\0" in value or (info.field_name not in ("source", "schema_path", "home") and not _is_utf8(value)):
+                raise PydanticCustomError("text", "it holds the character 0, or is not UTF-8; write it anew")
+        return value
+
+    @field_validator("source")
+    @classmethod
+    def _is_no_broken_url(cls, source: str | None) -> str | None:
+        if source is not None and not is_database(source) and _ALMOST_URL.match(source) and not Path(source).exists():
+            raise PydanticCustomError(
+                "url", "neither a folder nor a PostgreSQL URL; write postgresql://user@host:5432/database"
+            )
+        return source
+
+    @field_validator("source", "target", "dagster_url")
+    @classmethod
+    def _is_encoded(cls, url: str | SecretStr | None) -> str | SecretStr | None:
+        """Refuse a URL whose password is not encoded: its rest would be taken, and shown, for host or database."""
+        text = url.get_secret_value() if isinstance(url, SecretStr) else url or ""
+        authority, _, rest = text.partition("://")[2].partition("?")[0].partition("/")
+        if authority.count("@") > 1 or "@" in rest:
+            raise PydanticCustomError("url", "in the password of a URL, write @ as %40, / as %2F and : as %3A")
+        return url
+
+    @field_validator("home")
+    @classmethod
+    def _is_of_a_user(cls, home: Path) -> Path:
+        return Path(os.path.expanduser(home))  # noqa: PTH111 - pathlib raises where there is no such user
 
     @field_validator("dagster_url")
     @classmethod
@@ -125,6 +196,7 @@ def load_settings(config: Path | None = None, flags: Mapping[str, Any] | None = 
     if named is not None and not named.is_file():
         raise UsageError(f"settings file {named}: not found")
     path = named or DEFAULT_CONFIG
+    _refuse_endless(path)
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     try:
         settings = _with_file(path)(**given)
@@ -132,10 +204,26 @@ def load_settings(config: Path | None = None, flags: Mapping[str, Any] | None = 
         raise UsageError(_one_line(error, path)) from None
     except SettingsError:  # the only variable that is not taken as it is
         raise UsageError('variable XATA_PG_ON_DELETE_LINKS: not JSON; write {"posts.author": "cascade"}') from None
+    except RecursionError:
+        raise UsageError(f"settings file {path}: nested too deep for settings") from None
     except (ValueError, OSError) as error:
         raise UsageError(f"settings file {path}: {error}") from None
     _refuse_shared_schemas(settings)
     return settings
+
+
+def _refuse_endless(path: Path) -> None:
+    """Refuse what takes the reader of TOML hours: its work grows with the square of a key's parts."""
+    if not path.is_file():
+        return
+    if path.stat().st_size > _MAX_FILE:
+        raise UsageError(f"settings file {path}: larger than {_MAX_FILE >> 20} MiB; that is something else")
+    try:
+        is_deep = _DEEP_KEY.search(path.read_bytes()) is not None
+    except OSError as error:
+        raise UsageError(f"settings file {path}: cannot be read ({error.strerror}); make it readable") from None
+    if is_deep:
+        raise UsageError(f"settings file {path}: nested too deep for settings")
 
 
 def _with_file(path: Path) -> type[Settings]:
@@ -167,9 +255,9 @@ class _File(TomlConfigSettingsSource):
         super().__init__(settings_cls)
         path = settings_cls.model_config.get("toml_file")
         for name, value in self.init_kwargs.items():
-            is_path = name.lower() in ("source", "schema", "home") and isinstance(value, str)
-            if isinstance(path, Path) and is_path and "://" not in value:
-                self.init_kwargs[name] = str(path.parent / value)
+            is_path = name.lower() in ("source", "schema", "home") and isinstance(value, str) and value.strip()
+            if isinstance(path, Path) and is_path and not is_database(value):
+                self.init_kwargs[name] = str(path.parent / os.path.expanduser(value))  # noqa: PTH111 - as for home
 
 
 def _refuse_shared_schemas(settings: Settings) -> None:
@@ -191,3 +279,12 @@ def _one_line(error: ValidationError, path: Path) -> str:
     if first["type"].startswith("bool_"):
         return f"setting {name}: write true or false"
     return f"setting {name}: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def _is_utf8(text: str) -> bool:
+    """Tell text from the bytes of a variable or a flag that are none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

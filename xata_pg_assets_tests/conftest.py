@@ -1,3 +1,4 @@
 """Fixtures for all tests, split by subject."""
 
-pytest_plugins = ["xata_pg_assets_tests.fix_server", "xata_pg_assets_tests.fix_export"]
+_SUBJECTS = ("server", "export", "installed")
+pytest_plugins = [f"xata_pg_assets_tests.fix_{subject}" for subject in _SUBJECTS]

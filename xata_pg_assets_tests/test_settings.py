@@ -75,6 +75,8 @@ def test_defaults():
         "max_rejected_rows": 0,
         "max_dangling_links": 0,
         "json_strings": "auto",
+        "follow_links": False,
+        "max_gzip_ratio": 1000,
         "source_schema": "public",
         "target_schema": "public",
         "work_schema": "xata_migration",

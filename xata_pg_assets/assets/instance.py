@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from xata_pg_assets.errors import TransientError, UsageError
+from xata_pg_assets.postgres.accounts import make_home
 from xata_pg_assets.settings import Settings
 
 __all__ = ["dagster_environment", "dagster_home", "kept_open", "open_instance"]
@@ -22,7 +23,7 @@ _URL_VARIABLE = "XATA_PG_DAGSTER_STORAGE_URL"
 
 def dagster_home(settings: Settings) -> Path:
     """Return Dagster's home, an absolute path."""
-    return (settings.home / "dagster").resolve()
+    return Path(os.path.realpath(settings.home / "dagster"))
 
 
 def dagster_environment(settings: Settings) -> dict[str, str]:
@@ -44,7 +45,8 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     home = dagster_home(settings)
     os.environ.update(dagster_environment(settings))
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        make_home(home.parent)
+        home.mkdir(mode=0o700, exist_ok=True)
         _write_once(home / "dagster.yaml", _configuration(settings))
     except OSError as error:
         raise UsageError(f"setting home: {settings.home} cannot be written: {error.strerror}") from None

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from xata_pg_assets import __version__
 from xata_pg_assets.cli.flags import as_environment, with_settings
-from xata_pg_assets.errors import BusyError, ExitCode, UsageError, XataPgError, counted
+from xata_pg_assets.errors import BusyError, ExitCode, UsageError, XataPgError, counted, in_one_line
 from xata_pg_assets.settings import Settings
 
 # Dagster, pyarrow and the rest are imported by the commands that need them: `--help` must not wait for them
@@ -291,7 +291,7 @@ def _refuse_untouched(settings: Settings) -> None:
     """Make no embedded server only to find nothing in it."""
     from xata_pg_assets.postgres.cluster import find_cluster
 
-    if settings.target is None and find_cluster(settings.home.expanduser().resolve()) is None:
+    if settings.target is None and find_cluster(Path(os.path.realpath(settings.home))) is None:
         raise UsageError(_NOTHING)
 
 
@@ -343,7 +343,7 @@ def _run_and_report(
             result = _report(migration, None, chosen, [*errors, str(error)], started_at)
     _print_report(result, as_json=as_json)
     for line in result["errors"]:
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {in_one_line(line)}", file=sys.stderr)
     raise typer.Exit(result["exit_code"])
 
 

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from xata_pg_assets.errors import UsageError
-from xata_pg_assets.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings, load_settings
+from xata_pg_assets.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings, is_database, load_settings
 
 __all__ = ["as_environment", "with_settings"]
 
@@ -52,7 +52,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
         value = getattr(settings, name)
         if value is not None:  # a default too: it may be a flag that beat a variable
             variables[f"XATA_PG_{_name(name, field).upper()}"] = _text(value)
-    if settings.source is not None and "://" not in settings.source:
+    if settings.source is not None and not is_database(settings.source):
         variables["XATA_PG_SOURCE"] = str(Path(settings.source).resolve())
     return variables
 

@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from xata_pg_assets.cli.commands import app
-from xata_pg_assets.errors import ExitCode, XataPgError
+from xata_pg_assets.errors import ExitCode, XataPgError, in_one_line
 
 __all__ = ["main"]
 
@@ -24,6 +24,8 @@ _INTERRUPTED = 130  # what Typer makes of Ctrl-C
 def main() -> None:
     """Run the command line; every error is one line on standard error, and the exit code says its kind."""
     gc.set_threshold(50_000, 20, 20)  # Dagster makes many objects, and few of them are garbage
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a name may be of any bytes
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     is_debug = len(arguments) < len(sys.argv) - 1
     if not is_debug:
@@ -52,5 +54,5 @@ def _fail(message: str, code: ExitCode = ExitCode.NOT_FINISHED, *, is_debug: boo
     if is_debug:
         traceback.print_exc()
     if message:  # a bare `xata-pg` has shown its help
-        print(f"error: {' '.join(message.split())}", file=sys.stderr)
+        print(f"error: {in_one_line(' '.join(message.split()))}", file=sys.stderr)
     return code

@@ -10,6 +10,7 @@ from typing import Literal
 __all__ = [
     "MAX_BYTES",
     "MAX_TABLE_BYTES",
+    "PGVECTOR_TYPES",
     "SYSTEM_COLUMNS",
     "NameSpace",
     "Naming",
@@ -26,6 +27,10 @@ MAX_TABLE_BYTES = MAX_BYTES - len("_id_mapping")
 
 # PostgreSQL gives every table these and refuses any other column of such a name
 SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
+
+# A table gives its name to a type as well, and in the schema of pgvector these are taken. Nobody knows beforehand
+# which schema that is, so that they are taken everywhere
+PGVECTOR_TYPES = ("vector", "halfvec", "sparsevec")
 
 _WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_ALPHANUMERIC = re.compile(r"[^A-Za-z0-9]+")

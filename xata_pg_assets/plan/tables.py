@@ -11,6 +11,7 @@ from typing import Literal
 from xata_pg_assets.errors import UsageError
 from xata_pg_assets.plan.naming import (
     MAX_TABLE_BYTES,
+    PGVECTOR_TYPES,
     SYSTEM_COLUMNS,
     NameSpace,
     Naming,
@@ -218,7 +219,7 @@ def make_plan(schema: XataSchema, options: PlanOptions | None = None) -> Plan:
         for table in schema.tables
     }
     in_cycle = cycles(links)
-    names, staging = NameSpace(limit=MAX_TABLE_BYTES), NameSpace()
+    names, staging = NameSpace(PGVECTOR_TYPES, MAX_TABLE_BYTES), NameSpace()
     taken = [names.take(table_name(table.name, options.naming)) for table in schema.tables]
     maker = _TableMaker(schema, options, relations=NameSpace(taken), warnings=[])
     tables = {

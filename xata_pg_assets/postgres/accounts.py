@@ -13,7 +13,7 @@ from typing import IO
 
 from xata_pg_assets.errors import TargetError
 
-__all__ = ["Account", "account_name", "new_cluster_account"]
+__all__ = ["Account", "account_name", "make_home", "new_cluster_account"]
 
 # Nothing of the caller's: PGDATA, PGPORT, PGOPTIONS or LD_LIBRARY_PATH would steer the server.
 CLEAN_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "HOME": "/"}
@@ -92,3 +92,11 @@ def new_cluster_account() -> Account:
         "PostgreSQL refuses to run as root, and there is no account postgres or nobody to run it as: "
         "start as an ordinary user, or set XATA_PG_TARGET to a PostgreSQL of your own"
     )
+
+
+def make_home(home: Path) -> None:
+    """Make a home folder where it is missing: cells stand in Dagster's records, and are the user's alone.
+
+    Through root's the account of the embedded server must pass to its cluster, but cannot look around.
+    """
+    home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)

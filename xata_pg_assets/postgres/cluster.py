@@ -12,7 +12,7 @@ from pathlib import Path
 
 from xata_pg_assets.errors import TargetError
 from xata_pg_assets.postgres.accounts import Account, new_cluster_account
-from xata_pg_assets.postgres.binaries import FOLDERS, NEWEST, STATE, bin_dir
+from xata_pg_assets.postgres.binaries import FOLDERS, NEWEST, bin_dir, public_state
 from xata_pg_assets.postgres.tuning import SETTINGS
 
 __all__ = ["Cluster", "create_cluster", "find_cluster", "last_line", "remove_cluster"]
@@ -142,8 +142,7 @@ def _refuse_copies(home: Path, base: Path) -> None:
 
 def _place_outside(home: Path, account: Account) -> Path:
     """Make a folder that `account` can reach, and leave the way to it in `home`."""
-    STATE.mkdir(mode=0o755, exist_ok=True)
-    base = STATE / secrets.token_hex(8)
+    base = public_state() / secrets.token_hex(8)
     base.mkdir()
     base.chmod(0o755)
     _write_whole(base / BACK_POINTER, str(home))

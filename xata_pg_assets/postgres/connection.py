@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Literal
 from uuid import uuid4
 
@@ -16,7 +17,16 @@ from psycopg.rows import TupleRow
 
 from xata_pg_assets.errors import TargetError, TransientError, UnreachableError, UsageError, XataPgError
 
-__all__ = ["Connection", "ServerFacts", "connect", "describe_target", "server_facts", "streamed", "translated"]
+__all__ = [
+    "Connection",
+    "ServerFacts",
+    "connect",
+    "describe_target",
+    "plain_text_warning",
+    "server_facts",
+    "streamed",
+    "translated",
+]
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -145,6 +155,27 @@ def streamed(conn: Connection, query: sql.Composed) -> Iterator[TupleRow]:
         yield from cur.execute(query)
 
 
+def plain_text_warning(conn: Connection) -> str | None:
+    """Say so where everybody on the way can read what this connection carries; None for one that is safe.
+
+    Judged by the connection itself: what `sslmode` allows is not yet what the server does.
+    """
+    if conn.pgconn.ssl_in_use or _is_local(conn.info.host, conn.info.hostaddr):
+        return None
+    row = conn.execute("SELECT encrypted FROM pg_stat_gssapi WHERE pid = pg_backend_pid()").fetchone()
+    if row is not None and row[0]:
+        return None
+    return (
+        f"target {conn.info.host}: the connection is not encrypted, rows and password can be read on the way; "
+        "add sslmode=require to its URL, or sslmode=verify-full and sslrootcert"
+    )
+
+
+def _is_local(host: str, address: str) -> bool:
+    """Tell a connection that does not leave the machine: a socket, or the loopback."""
+    return host.startswith(("/", "@")) or not address or ip_address(address.partition("%")[0]).is_loopback
+
+
 def describe_target(url: str) -> str:
     """Name host and database of a URL, never its user or password.
 
@@ -170,14 +201,20 @@ def translated(what: str) -> Iterator[None]:
     except XataPgError:
         raise
     except pg.DiskFull as error:
-        raise TargetError(f"{what}: the server's disk is full ({_reason(error)}); make room, then run again") from error
+        message = f"{what}: the server's disk is full ({_reason(error)}); make room, then run again"
+        raise _ours(TargetError, message, error) from None
     except _TRANSIENT as error:
-        raise TransientError(f"{what}: {_reason(error)}; run again to continue") from error
+        raise _ours(TransientError, f"{what}: {_reason(error)}; run again to continue", error) from None
     except psycopg.OperationalError as error:
         kind = TransientError if error.sqlstate is None else TargetError
-        raise kind(f"{what}: {_reason(error)}; run again to continue") from error
+        raise _ours(kind, f"{what}: {_reason(error)}; run again to continue", error) from None
     except psycopg.Error as error:
-        raise TargetError(f"{what}: {_reason(error)}") from error
+        raise _ours(TargetError, f"{what}: {_reason(error)}", error) from None
+
+
+def _ours(kind: type[XataPgError], message: str, error: psycopg.Error) -> XataPgError:
+    """Return our error with the frames of PostgreSQL's, but not its text: that quotes rows, and is kept by Dagster."""
+    return kind(message).with_traceback(error.__traceback__)
 
 
 def _reason(error: psycopg.Error) -> str:

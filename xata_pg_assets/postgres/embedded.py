@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from xata_pg_assets.errors import TargetError, TransientError
-from xata_pg_assets.postgres.accounts import account_name
+from xata_pg_assets.postgres.accounts import account_name, make_home
 from xata_pg_assets.postgres.binaries import bin_dir
 from xata_pg_assets.postgres.cluster import Cluster, create_cluster, find_cluster, last_line, remove_cluster
 from xata_pg_assets.postgres.postmaster import PATIENCE, Postmaster, claim, while_alive
@@ -60,7 +60,7 @@ def ensure_running(home: Path) -> EmbeddedServer:
     """
     home = _usable(home)
     with _faults_told(home):
-        home.mkdir(parents=True, exist_ok=True)
+        make_home(home)
         with _locked(home):
             cluster = find_cluster(home) or create_cluster(home)
             for postmaster in while_alive(cluster.data_dir):

@@ -13,7 +13,7 @@ from xata_pg_assets.plan.tables import Plan, Role, TargetTable
 from xata_pg_assets.postgres import ddl, keys, ledger
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.bootstrap import lock
-from xata_pg_assets.postgres.catalog import any_row, column_types, count_rows, exists, identity_sequence
+from xata_pg_assets.postgres.catalog import any_row, column_types, count_rows, exists, identity_sequence, name_is_a_type
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.dangling import DanglingLinks, DanglingPolicy, ReadAgain
 from xata_pg_assets.postgres.expected import Expected, comma, differ, expected_rows
@@ -152,8 +152,11 @@ class _Loader:
             raise TransientError(f"table {self.table.xata_name}: its staged rows are gone; materialize it again")
 
     def _first(self, expected: Expected) -> Changes:
-        for statement in ddl.create_table(self.layout, self.table):
-            self.conn.execute(statement)
+        try:
+            for statement in ddl.create_table(self.layout, self.table):
+                self.conn.execute(statement)
+        except pg.DuplicateObject:
+            raise TargetError(name_is_a_type(self.layout.target_schema, self.table.name)) from None
         return Changes(inserted=self._insert(expected))
 
     def _insert(self, expected: Expected, only: sql.Composable | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xata_pg_assets.plan.tables import Plan
 from xata_pg_assets.postgres import ledger
 from xata_pg_assets.postgres.bootstrap import MINIMUM_VERSION
-from xata_pg_assets.postgres.catalog import exists
+from xata_pg_assets.postgres.catalog import exists, is_type, name_is_a_type
 from xata_pg_assets.postgres.connection import Connection, server_facts
 from xata_pg_assets.postgres.layout import Layout
 
@@ -29,6 +29,8 @@ def problems(conn: Connection, layout: Layout, plan: Plan) -> list[str]:
                 f"table {layout.target_schema}.{table.name} exists already and was not made by a migration; "
                 "rename or drop it, or choose another target_schema"
             )
+        elif line is None and is_type(conn, layout.target_schema, table.name):
+            found.append(name_is_a_type(layout.target_schema, table.name))
     return found
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import psycopg
+from psycopg import errors as pg
 from psycopg import sql
 
 from xata_pg_assets.errors import ExportError, TargetError, counted
@@ -94,7 +95,7 @@ def stage(
     lander = _Lander(conn, layout, table, source, fingerprint, recover_created_at, progress)
     try:
         return lander.land(open_reader(False))
-    except psycopg.DataError:
+    except (psycopg.DataError, pg.StatementTooComplex):  # the latter of JSON nested very deeply
         return lander.land(open_reader(True))
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from xata_pg_assets.errors import XataPgError, counted
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import Plan, Role, TargetTable
+from xata_pg_assets.report.markup import escape
 from xata_pg_assets.xata.export import DIALECTS
 from xata_pg_assets.xata.records import TableReader
 
@@ -27,7 +27,12 @@ def describe_plan(migration: Migration) -> dict[str, Any]:
         "tables": [_describe_table(plan, table, heads.get(table.xata_name)) for table in plan.tables],
         "cycles": [list(cycle) for cycle in plan.cycles],
         "renamed": [renaming for table in plan.tables for renaming in _renamings(table)],
-        "warnings": [*plan.warnings, *migration.warnings, *migration.head_warnings(heads)],
+        "warnings": [
+            *plan.warnings,
+            *migration.warnings,
+            *migration.head_warnings(heads),
+            *migration.target_warnings(),
+        ],
         "problems": migration.target_problems(),
     }
 

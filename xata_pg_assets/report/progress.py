@@ -9,8 +9,10 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from xata_pg_assets.errors import in_one_line
 from xata_pg_assets.migration import Step
 from xata_pg_assets.plan.tables import TargetTable
+from xata_pg_assets.report.markup import escape
 
 __all__ = ["TerminalObserver", "progress"]
 
@@ -55,7 +57,7 @@ class TerminalObserver:
         """Show a new line for the table."""
         self._started[table.name] = perf_counter()
         if self._live:
-            description = f"{_WORDS[step]} {table.name}"
+            description = f"{_WORDS[step]} {escape(table.name)}"
             self._tasks[table.name] = self._progress.add_task(description, total=size or None, rows="")
 
     def advance(self, table: TargetTable, rows: int, size: int) -> None:
@@ -71,7 +73,8 @@ class TerminalObserver:
             if (task := self._tasks.pop(table.name, None)) is not None:
                 self._progress.remove_task(task)
         elif seconds >= 1:
-            self._console.print(f"{_WORDS[step]} {table.name}: {seconds:.1f} s", markup=False, highlight=False)
+            name = in_one_line(table.name)
+            self._console.print(f"{_WORDS[step]} {name}: {seconds:.1f} s", markup=False, highlight=False)
 
 
 @contextmanager

@@ -14,12 +14,14 @@ from xata_pg_assets.errors import ExitCode
 from xata_pg_assets.plan.tables import Plan, TargetTable
 from xata_pg_assets.postgres import ledger
 from xata_pg_assets.postgres.checks import CHECKS
-from xata_pg_assets.postgres.connection import Connection, ServerFacts, server_facts
+from xata_pg_assets.postgres.connection import Connection, ServerFacts, plain_text_warning, server_facts
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["Report", "build_report", "exit_code"]
+__all__ = ["NOT_RUN", "Report", "build_report", "exit_code"]
 
 Report = dict[str, Any]
+
+NOT_RUN = "not run"  # begins the description of a check that was not
 
 
 def build_report(
@@ -44,6 +46,9 @@ def build_report(
     ]
     code = exit_code([line for _, line in chosen], errors)
     all_warnings = [*plan.warnings, *warnings, *(text for _, line in chosen for text in line.staging_warnings)]
+    insecure = plain_text_warning(conn) if conn else None
+    if insecure:
+        all_warnings.append(insecure)
     return {
         "ok": code is ExitCode.OK,
         "exit_code": int(code),
@@ -86,8 +91,14 @@ def _table(table: TargetTable, line: ledger.Entry) -> Mapping[str, Any]:
             {"xata_column": column.xata_name, "column": column.name, "type": str(column.type)}
             for column in table.columns
         ],
-        "checks": [{"name": name, **line.checks[name]} for name in CHECKS if name in line.checks],
+        "checks": [{"name": name, **(line.checks.get(name) or _not_run(line))} for name in CHECKS],
     }
+
+
+def _not_run(line: ledger.Entry) -> Mapping[str, Any]:
+    """Return a check that was not run: nobody may take it for one that passed."""
+    missing = "staged" if line.staged_at is None else "loaded" if line.loaded_at is None else "checked"
+    return {"passed": False, "severity": "ERROR", "description": f"{NOT_RUN}: the table was not {missing}"}
 
 
 def _versions(facts: ServerFacts | None) -> Mapping[str, str | None]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from xata_pg_assets.errors import counted
-from xata_pg_assets.report.result import Report
+from xata_pg_assets.report.markup import escape
+from xata_pg_assets.report.result import NOT_RUN, Report
 
 __all__ = ["print_report"]
 
@@ -54,7 +54,7 @@ def print_report(console: Console, report: Report) -> None:
     console.print(grid)
     for table in report["tables"]:
         for check in table["checks"]:
-            if not check["passed"]:
+            if not check["passed"] and _was_run(check):
                 console.print(f"[red]{escape(table['table'])}.{check['name']}[/]: {escape(check['description'])}")
     for warning in report["warnings"]:
         console.print(f"[yellow]warning[/] {escape(warning)}")
@@ -65,8 +65,12 @@ def print_report(console: Console, report: Report) -> None:
 
 
 def _checks(table: dict[str, Any]) -> str:
-    if not table["checks"]:
+    if not any(_was_run(check) for check in table["checks"]):
         return "[red]not checked[/]"
     failed = [check["name"] for check in table["checks"] if not check["passed"]]
     passed = len(table["checks"]) - len(failed)
     return f"[green]{passed} passed[/]" if not failed else f"[red]{', '.join(failed)}[/]"
+
+
+def _was_run(check: dict[str, Any]) -> bool:
+    return not check["description"].startswith(NOT_RUN)

@@ -146,7 +146,7 @@ class BlockReader(ABC):
 
     def _open(self) -> ByteStream:
         """Open the file at its start."""
-        return ByteStream(self._path, self.file)
+        return ByteStream(self._path, self.file, self._options.max_gzip_ratio)
 
     @abstractmethod
     def _read_head(self, stream: ByteStream) -> Columns:

@@ -17,17 +17,22 @@ __all__ = ["ByteStream"]
 
 # Bytes asked of the decompressor at once
 _PIECE = 1024 * 1024
+# Up to here a ratio says nothing: a table of a few rows that are alike is no bomb
+_HARMLESS = 16 * 1024 * 1024
 
 
 class ByteStream:
     """Reads a file from start to end; `file` is its name in errors.
 
+    `max_ratio` is how many bytes each byte of a .gz may become; 0: as many as there are.
+
     Raises:
         ExportError: the file cannot be opened; from `read`: not read on, with the line reached.
     """
 
-    def __init__(self, path: Path, file: str) -> None:
+    def __init__(self, path: Path, file: str, max_ratio: int = 0) -> None:
         self._file = file
+        self._max_ratio = max_ratio
         try:
             self._raw = _HashedFile(path, "rb")
         except OSError as error:
@@ -80,7 +85,15 @@ class ByteStream:
             raise ExportError(self._file, self._line, f"cannot be read on ({error.strerror})") from error
         if self._is_gzip:
             self._line += piece.count(b"\n")
+            self._check_ratio()
         return piece
+
+    def _check_ratio(self) -> None:
+        """Stop at what grows without end: a file made to fill disks and hours."""
+        size = self._source.tell()
+        if self._max_ratio and size > max(_HARMLESS, self._max_ratio * self._raw.tell()):
+            reason = f"more than {self._max_ratio} times as large as its .gz; if that is right, set max_gzip_ratio"
+            raise ExportError(self._file, self._line, reason)
 
 
 class _HashedFile(FileIO):

@@ -5,7 +5,7 @@ A block that COPY would read as we do goes out as it stands in the file; only ot
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from xata_pg_assets.xata.block_reader import BlockReader, Columns, Place
@@ -29,6 +29,7 @@ class ConsoleCsv(BlockReader):
         self, path: Path, file: str, table: XataTable, options: ReadOptions, *, block_size: int = BLOCK_SIZE
     ) -> None:
         self._block_size = block_size
+        self._stray_line: int | None = None
         super().__init__(path, file, table, options)
 
     def _read_head(self, stream: ByteStream) -> Columns:
@@ -44,7 +45,18 @@ class ConsoleCsv(BlockReader):
         head = self._head
         for block in cut_blocks(stream, self.file, offset=head.size, line=head.line, size=self._block_size):
             place = Place(block.offset, len(block.data), block.line, form=block.mended is not None)
+            if self._stray_line is None:
+                self._stray_line = block.stray_line
             yield place, read_block(block, head, self.file)
+
+    def _restart(self) -> None:
+        self._stray_line = None
+
+    def _own_warnings(self) -> Sequence[str]:
+        if self._stray_line is None:
+            return ()
+        where = f"{self.table.name}: {self.file}:{self._stray_line}"
+        return (f"{where}: here a quote stands out of place first; look at what became of it",)
 
     def _reread(self, data: bytes, place: Place) -> Records:
         mended = mend(data, at_end=True, enough=place.size) if place.form else None

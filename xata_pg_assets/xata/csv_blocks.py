@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from xata_pg_assets.errors import ExportError
 from xata_pg_assets.xata.byte_stream import ByteStream
-from xata_pg_assets.xata.csv_scan import Mended, mend
+from xata_pg_assets.xata.csv_scan import MAX_CELLS, Mended, TooManyCellsError, mend
 
 __all__ = ["BLOCK_SIZE", "MAX_RECORD", "Block", "Positions", "cut_blocks"]
 
@@ -41,6 +41,13 @@ class Block:
     def tidy(self) -> bytes:
         """The same records with every quote in its place."""
         return self.data if self.mended is None else self.mended.data
+
+    @property
+    def stray_line(self) -> int | None:
+        """The line of the first record with a quote out of place, None where there is none."""
+        if self.mended is None or self.mended.stray is None:
+            return None
+        return self.line + int(np.searchsorted(self.feeds, self.mended.stray))
 
     @cached_property
     def quotes(self) -> Positions:
@@ -109,7 +116,11 @@ class _Cutter:
         return None if stray is None else self._cut_carefully()
 
     def _cut_carefully(self) -> Block | None:
-        mended = mend(self.buffer, at_end=self.at_end, enough=self.careful)
+        try:
+            mended = mend(self.buffer, at_end=self.at_end, enough=self.careful)
+        except TooManyCellsError:
+            reason = f"a record with quotes out of place and more than {MAX_CELLS:,} cells; write its line end"
+            raise ExportError(self.file, self.line, reason) from None
         if not mended.size:
             return None
         self.careful = min(2 * self.careful, self.size)

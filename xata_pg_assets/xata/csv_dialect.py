@@ -37,7 +37,7 @@ def open_csv(path: Path, file: str, table: XataTable, options: ReadOptions) -> T
     Raises:
         ExportError: the file cannot be opened, or its header not used.
     """
-    with ByteStream(path, file) as stream:
+    with ByteStream(path, file, options.max_gzip_ratio) as stream:
         if is_bare(stream.read(_SAMPLE), table):
             return XreplayIds(path, file, table, options)
         stream.seek(0)

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from xata_pg_assets.errors import ExportError
 from xata_pg_assets.xata.block_reader import Columns
 from xata_pg_assets.xata.byte_stream import ByteStream
-from xata_pg_assets.xata.csv_scan import cells_of, mend
+from xata_pg_assets.xata.csv_scan import TooManyCellsError, cells_of, mend
 from xata_pg_assets.xata.records import ReadOptions
-from xata_pg_assets.xata.schema import METADATA_COLUMNS, XataColumn, XataTable
+from xata_pg_assets.xata.schema import MAX_COLUMNS, METADATA_COLUMNS, XataColumn, XataTable
 
 __all__ = ["BOM", "Head", "column_names", "columns_of", "read_head"]
 
 BOM = b"\xef\xbb\xbf"
 # A header of a table of 400 columns with names of 255 characters is a tenth of it
 _MAX_HEAD = 1024 * 1024
+_TOO_MANY = f"the header names more columns than the {MAX_COLUMNS:,} that a table can have; is its line end missing?"
 
 _METADATA = {name.lower(): name for name in METADATA_COLUMNS}
 
@@ -48,12 +49,17 @@ def read_head(stream: ByteStream, file: str, table: XataTable) -> Head | None:
     start += len(data[start:]) - len(data[start:].lstrip(b"\r\n"))
     if start == len(data):
         return None
-    head = mend(data[start:], at_end=len(data) < _MAX_HEAD, enough=1)
+    try:
+        head = mend(data[start:], at_end=len(data) < _MAX_HEAD, enough=1)
+        cells = _cells(head.data, file)
+    except TooManyCellsError:
+        raise ExportError(file, 1, _TOO_MANY) from None
     if not head.size:
         raise ExportError(file, 1, "the header does not end; close the quote that is open in it")
+    if len(cells) > MAX_COLUMNS:
+        raise ExportError(file, 1, _TOO_MANY)
     size = start + head.size
     line_end = data[start + head.ends[0] : size]
-    cells = _cells(head.data, file)
     columns = column_names(cells, table)
     _check(columns, cells, file)
     own = {column.name for column in table.columns}

@@ -15,7 +15,7 @@ from xata_pg_assets.errors import ExportError
 from xata_pg_assets.xata.csv_blocks import Block, Positions
 from xata_pg_assets.xata.csv_head import BOM, Head
 from xata_pg_assets.xata.csv_lines import Lines, line_breaks, unquoted
-from xata_pg_assets.xata.csv_scan import cells_of
+from xata_pg_assets.xata.csv_scan import first_cell
 from xata_pg_assets.xata.encode import ends_copy
 from xata_pg_assets.xata.records import Fault, Reason, Records
 from xata_pg_assets.xata.rules import printable
@@ -148,7 +148,7 @@ def _leading_id(lines: Lines, record: int, head: Head) -> str | None:
     """Return the id of a ragged record: it can be told where no cell stands before it."""
     if head.columns[0] != "id":
         return None
-    cell = cells_of(lines.bytes_of(record))[0]
+    cell = first_cell(lines.bytes_of(record))
     return printable(cell.decode(errors="replace")) if cell else None
 
 

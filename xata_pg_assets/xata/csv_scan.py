@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Mended", "cells_of", "mend"]
+__all__ = ["MAX_CELLS", "Mended", "TooManyCellsError", "cells_of", "first_cell", "mend"]
 
 _QUOTED = rb'"(?:[^"]++|"")*+"'
 _TIDY_CELL = rb"(?:" + _QUOTED + rb'|[^",\r\n]*+)'
@@ -20,17 +20,27 @@ _TIDY_RECORD = re.compile(rb"(?:" + _TIDY_CELL + rb",)*+" + _TIDY_CELL + _LINE_E
 _CELL = re.compile(rb'(?:"((?:[^"]++|"")*+)"([^,\r\n]*+)|(?!")([^,\r\n]*+))(,|' + _LINE_END + rb")")
 
 
+# Each cell of a record that is mended is an object; a table has 1,600 columns at most
+MAX_CELLS = 100_000
+
+
+class TooManyCellsError(ValueError):
+    """Raised for a record with quotes out of place and more cells than any table has columns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mended:
     """Records with their quotes in order; blank lines stay.
 
-    `starts` and `ends` are offsets of the original, of the records that are not blank, line ends left out.
+    `starts` and `ends` are offsets of the original, of the records that are not blank, line ends left out; `stray`
+    is that of the first record with a quote out of place.
     """
 
     data: bytes
     starts: list[int]
     ends: list[int]
     size: int  # of the original that was read, always whole records
+    stray: int | None = None
 
 
 @dataclass(slots=True)
@@ -54,12 +64,25 @@ def cells_of(record: bytes) -> list[bytes | None]:
     return [cell.text for cell in _cells(record, 0, at_end=True) or ()]
 
 
+def first_cell(record: bytes) -> bytes | None:
+    """Return the first cell of a record, whatever follows it.
+
+    >>> first_cell(b'"a",b')
+    b'a'
+    """
+    return next(cell.text for cell in _each_cell(record, 0))
+
+
 def mend(data: bytes, *, at_end: bool, enough: int) -> Mended:
     """Read records from the start of `data` until `enough` bytes are through, or the last whole one is.
 
     With `at_end` the data's end also ends a record; a quote that is open there does not.
+
+    Raises:
+        TooManyCellsError: a record that needs it has more than `MAX_CELLS`.
     """
     pieces: list[bytes] = []
+    stray: int | None = None
     starts: list[int] = []
     ends: list[int] = []
     position = kept = 0
@@ -70,6 +93,8 @@ def mend(data: bytes, *, at_end: bool, enough: int) -> Mended:
             if cells is None:
                 break
             end = cells[-1].end
+            if stray is None and not all(cell.is_tidy for cell in cells):
+                stray = position
             for cell in cells:
                 if not cell.is_tidy:
                     pieces += data[kept : cell.start], _requoted(cell)
@@ -82,7 +107,7 @@ def mend(data: bytes, *, at_end: bool, enough: int) -> Mended:
             ends.append(length)
         position = end
     pieces.append(data[kept:position])
-    return Mended(b"".join(pieces), starts, ends, position)
+    return Mended(b"".join(pieces), starts, ends, position, stray)
 
 
 def _tidy_end(data: bytes, position: int, at_end: bool) -> int | None:
@@ -113,6 +138,8 @@ def _cells(data: bytes, position: int, at_end: bool) -> list[_Cell] | None:
         cells.append(cell)
         if cell.delimiter != b",":
             return cells if _is_whole(data, cell.end, at_end) else None
+        if len(cells) > MAX_CELLS:
+            raise TooManyCellsError
     return None
 
 

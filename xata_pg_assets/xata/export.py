@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xata_pg_assets.errors import UsageError
+from xata_pg_assets.errors import UsageError, in_one_line
 from xata_pg_assets.xata.csv_dialect import open_csv
 from xata_pg_assets.xata.json_file import JsonFile
 from xata_pg_assets.xata.json_lines import JsonLines
 from xata_pg_assets.xata.python_lines import PythonLines
 from xata_pg_assets.xata.records import ReadOptions, TableReader
-from xata_pg_assets.xata.rules import printable
 from xata_pg_assets.xata.schema import XataSchema, XataTable
 
 __all__ = ["DIALECTS", "TableFile", "TableFiles", "find_table_files", "open_table"]
@@ -52,13 +52,15 @@ class TableFiles:
     strangers: tuple[str, ...]
 
 
-def find_table_files(folder: Path, schema: XataSchema) -> TableFiles:
+def find_table_files(folder: Path, schema: XataSchema, *, follow_links: bool = False) -> TableFiles:
     """Find each table's file: named exactly as the table, else as it but for upper and lower case.
 
-    Only names that stand in the folder are ever opened, so no table name leads out of it.
+    Only names that stand in the folder are ever opened, so no table name leads out of it; no link does either,
+    unless `follow_links`. The folder itself may be reached by one.
 
     Raises:
-        UsageError: no such folder, two files for one table, or a link that leads out of the folder.
+        UsageError: no such folder, two files for one table, what is named as a table's file and is none, or a link
+            that leads out of the folder.
     """
     names = _names(folder)
     exact = {table.name for table in schema.tables}
@@ -66,9 +68,10 @@ def find_table_files(folder: Path, schema: XataSchema) -> TableFiles:
     for table in schema.tables:
         name = _name_of(table, names, exact)
         if name is not None:
-            found[table.name] = TableFile(table, _checked(folder, name), name, _split(name)[1])
+            found[table.name] = TableFile(table, _checked(folder, name, follow_links), name, _split(name)[1])
     claimed = {file.file for file in found.values()}
-    return TableFiles(found, tuple(printable(name) for name in names if name not in claimed))
+    strangers = (in_one_line(name) for name in names if name not in claimed and not name.startswith("."))
+    return TableFiles(found, tuple(strangers))
 
 
 def open_table(file: TableFile, options: ReadOptions) -> TableReader:
@@ -83,7 +86,7 @@ def open_table(file: TableFile, options: ReadOptions) -> TableReader:
 def _names(folder: Path) -> list[str]:
     """Return the names of what may be tables' files, in order."""
     try:
-        entries = [entry for entry in folder.iterdir() if not entry.is_dir()]
+        entries = [entry for entry in folder.iterdir() if _split(entry.name)[1] or not entry.is_dir()]
     except NotADirectoryError as error:
         raise UsageError(f"source {folder} is a file; name the folder that holds the export") from error
     except FileNotFoundError as error:
@@ -94,7 +97,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _is_no_table(name: str) -> bool:
-    return name in _NO_TABLES or name.startswith(".") or name.upper().startswith("README")
+    return name in _NO_TABLES or name.upper().startswith("README")
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -123,11 +126,23 @@ def _only(table: XataTable, names: Sequence[str]) -> str | None:
     return names[0] if names else None
 
 
-def _checked(folder: Path, name: str) -> Path:
-    """Return the path of a file that lies in the folder, whatever links lead there."""
+def _checked(folder: Path, name: str, follow_links: bool) -> Path:
+    """Return the path of a file that lies in the folder, whatever links lead there.
+
+    A folder of files that somebody else packed may hold a link to any file that only the user can read.
+    """
     path = folder / name
-    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-        raise UsageError(f"{name} is a link that leads out of {folder}; put the file itself there")
-    if not path.is_file():
+    # by `os`: pathlib raises RuntimeError where links lead in a circle
+    if (
+        path.is_symlink()
+        and not follow_links
+        and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    ):
+        raise UsageError(f"{name} is a link that leads out of {folder}; put the file itself there, or set follow_links")
+    try:
+        is_file = path.is_file()  # what only looks like one may never end: a pipe, a device
+    except OSError:  # links in a circle
+        is_file = False
+    if not is_file:
         raise UsageError(f"{name} is not a regular file; put the file itself there")
     return path

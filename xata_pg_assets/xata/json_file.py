@@ -85,7 +85,7 @@ class JsonFile(BlockReader):
     @cached_property
     def _forms(self) -> list[Form]:
         """What each page of the file says of itself, before its rows or behind them."""
-        with ByteStream(self._path, self.file) as stream:
+        with self._open() as stream:
             pages = self._walk(stream)
             for _ in pages.chunks():
                 pass

@@ -80,12 +80,13 @@ class ReadOptions:
     """How the cells of an export are understood.
 
     `thorough` judges also what PostgreSQL would refuse by itself (JSON texts): the slower way, taken
-    once COPY has refused a table.
+    once COPY has refused a table. `max_gzip_ratio` is how many bytes each byte of a .gz may become; 0: any number.
     """
 
     empty_text: EmptyText = "null"
     json_strings: Literal["auto", "encoded", "plain"] = "auto"
     thorough: bool = False
+    max_gzip_ratio: int = 1000
 
 
 @dataclass(slots=True)

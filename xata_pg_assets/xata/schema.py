@@ -8,10 +8,15 @@ from enum import StrEnum
 
 from xata_pg_assets.errors import SchemaError
 
-__all__ = ["METADATA_COLUMNS", "XataColumn", "XataSchema", "XataTable", "XataType"]
+__all__ = ["MAX_COLUMNS", "MAX_TABLES", "METADATA_COLUMNS", "XataColumn", "XataSchema", "XataTable", "XataType"]
 
 # The names under which every Xata table keeps its metadata, beside its own columns.
 METADATA_COLUMNS = ("xata.version", "xata.createdAt", "xata.updatedAt")
+
+# A schema of 15 MB could hold half a million tables, and planning them would take days.
+MAX_TABLES = 2_000
+# PostgreSQL's 1,600 without the id, the metadata and the old id, or the row's number.
+MAX_COLUMNS = 1_595
 
 
 class XataType(StrEnum):
@@ -68,6 +73,10 @@ class XataTable:
     columns: tuple[XataColumn, ...] = ()
 
     def __post_init__(self) -> None:
+        if len(self.columns) > MAX_COLUMNS:
+            raise SchemaError(
+                f"table {self.name}: {len(self.columns):,} columns, and a table of PostgreSQL takes {MAX_COLUMNS:,}"
+            )
         seen: set[str] = set()
         for column in self.columns:
             if column.name in seen:
@@ -89,6 +98,8 @@ class XataSchema:
     def __post_init__(self) -> None:
         if not self.tables:
             raise SchemaError("the schema holds no table: there is nothing to migrate")
+        if len(self.tables) > MAX_TABLES:
+            raise SchemaError(f"{len(self.tables):,} tables: more than {MAX_TABLES:,} are no schema of Xata's")
         seen: set[str] = set()
         for table in self.tables:
             if table.name in seen:

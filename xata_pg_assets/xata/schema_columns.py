@@ -17,6 +17,9 @@ TOO_DEEP = "nested too deep to be a schema"
 # Real object columns nest two deep; the bound keeps a hostile file away from Python's own.
 MAX_NESTING = 32
 
+# Xata's own names end at 255; the bound keeps a hostile one out of every line that would name it.
+MAX_NAME = 1000
+
 
 def read_column(raw: Any, table: str, number: int | None = None) -> XataColumn:
     """Build a column from its JSON; SchemaError names the table and the column, or its number."""
@@ -53,6 +56,8 @@ def read_name(raw: Any, key: str) -> str:
     name = _object(raw).get(key)
     if not isinstance(name, str):
         raise SchemaError(f'"{key}" is {kind_of(name)}: it should be a name')
+    if len(name) > MAX_NAME:
+        raise SchemaError(f'"{key}" has {len(name):,} characters: no table or column is named so')
     if not name or "\0" in name:
         raise SchemaError(f'"{key}" is {name!a}: no table or column can be named so')
     return _encodable(name, key)

@@ -53,6 +53,7 @@ def test_without_an_export(tmp_path):
 
 def test_the_target_is_named_without_its_password(tmp_path, monkeypatch):
     monkeypatch.setattr(Migration, "target_problems", lambda _: [])
+    monkeypatch.setattr(Migration, "target_warnings", lambda _: [])
     description = describe_plan(migration(tmp_path, target="postgresql://me:c4nary@host:5/db"))
     assert description["target"] == "host:5/db"
     assert "c4nary" not in str(description)

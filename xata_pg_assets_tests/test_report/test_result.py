@@ -71,3 +71,12 @@ def test_without_a_connection_it_holds_what_is_known_without_one():
 def test_only_the_tables_asked_for():
     report = build_report(PLAN, Layout(), None, url="", source="", tables=PLAN.tables[1:])
     assert [each["table"] for each in report["tables"]] == ["b"]
+
+
+def test_a_table_that_was_not_checked_has_all_seven_checks_and_none_that_passed():
+    report = build_report(PLAN, Layout(), None, url="", source="")
+    for each in report["tables"]:
+        assert [check["name"] for check in each["checks"]] == list(CHECKS)
+        assert {(check["passed"], check["severity"], check["description"]) for check in each["checks"]} == {
+            (False, "ERROR", "not run: the table was not staged")
+        }

@@ -345,7 +345,10 @@ def test_every_fault_is_told_where_it_stands(write):
         assert raws["r4"] == "r4,caf\ufffd,1,,2024-01-01T00:00:00Z,,,"
         assert [row[0] for row in reading.rows] == ["r1", "r9"]
         assert reading.source_rows == 10
-        assert list(reading.reader.warnings) == ["t.d: datetimes without an offset were read as UTC"]
+        assert list(reading.reader.warnings) == [
+            "t.d: datetimes without an offset were read as UTC",
+            "t: t.csv:9: here a quote stands out of place first; look at what became of it",
+        ]
         places = list(reading.reader.locate([0, 1]))
         assert [place.line for place in places] == [2, 13]
         assert places[0].raw.startswith('r1,"two\nlines",1')

@@ -59,7 +59,7 @@ def test_two_files_for_one_table(folder, names):
 
 def test_strangers_are_named_and_what_belongs_there_is_not(folder):
     put(folder, "schema.json", "xata.ts", "xata.js", "README.md", "readme", ".DS_Store", "notes.txt", "old.csv")
-    (folder / "users.csv").mkdir()
+    (folder / "old").mkdir()
     files = find(folder, "users")
     assert files.found == {}
     assert files.strangers == ("notes.txt", "old.csv")
@@ -76,9 +76,13 @@ def test_no_table_name_leads_out_of_the_folder(folder, name):
 def test_a_link_out_of_the_folder_is_refused(folder):
     put(folder.parent, "secret.csv")
     (folder / "users.csv").symlink_to("../secret.csv")
-    with pytest.raises(UsageError, match=r"^users.csv is a link that leads out of .*; put the file itself there$"):
+    with pytest.raises(
+        UsageError, match=r"^users.csv is a link that leads out of .*; put the file .* set follow_links$"
+    ):
         find(folder, "users")
     assert find(folder, "posts").strangers == ("users.csv",)
+    followed = find_table_files(folder, XataSchema((XataTable("users"),)), follow_links=True)
+    assert followed.found["users"].path.read_bytes() == CONTENT
 
 
 def test_links_within_the_folder_and_to_it_are_fine(folder):
@@ -90,8 +94,10 @@ def test_links_within_the_folder_and_to_it_are_fine(folder):
 
 def test_what_is_no_regular_file_is_refused(folder):
     (folder / "gone.csv").symlink_to("nowhere.csv")
+    (folder / "circle.csv").symlink_to("circle.csv")
     os.mkfifo(folder / "pipe.csv")
-    for table in ("gone", "pipe"):
+    (folder / "parts.csv").mkdir()
+    for table in ("gone", "circle", "pipe", "parts"):
         with pytest.raises(UsageError, match=f"^{table}.csv is not a regular file"):
             find(folder, table)
 
