@@ -36,15 +36,17 @@ class Figure:
 def totals(conn: Connection, layout: Layout, plan: Plan, lines: Mapping[str, ledger.Entry]) -> Sequence[Figure]:
     """Return the figures of the whole migration, from the ledger."""
     names = [table.xata_name for table in plan.tables]
-    of_plan = [lines[name] for name in names if name in lines]
+    # A target may hold what was migrated with another schema, too
+    only = sql.SQL("\nWHERE xata_table = ANY({}::text[])").format(sql.Literal(names))
+    where = sql.SQL("") if lines.keys() <= set(names) else only
     return [
         Figure(
             words,
-            sum(getattr(line, column) or 0 for line in of_plan),
+            sum(getattr(lines[name], column) or 0 for name in names if name in lines),
             _text(
                 conn,
-                sql.SQL("SELECT coalesce(sum({}), 0)::bigint\nFROM {}\nWHERE xata_table = ANY({}::text[])").format(
-                    sql.Identifier(column), layout.work("loads"), sql.Literal(names)
+                sql.SQL("SELECT coalesce(sum({}), 0)::bigint FROM {}{}").format(
+                    sql.Identifier(column), layout.work("loads"), where
                 ),
             ),
         )
@@ -88,9 +90,9 @@ class _Counter:
         is_staged = is_intact(self.conn, self.layout, self.table, line)
         yield "rows in the export", line.source_rows, self._source_rows() if is_staged else self._noted("source_rows")
         yield "rows in the table", line.target_rows or 0, self._target_rows()
-        yield "rejected rows", line.rejected_rows, sql.SQL("SELECT {}").format(self._rejected_rows())
+        yield "rejected rows", line.rejected_rows, self._rejected_rows()
         yield "exact copies, which are not kept", line.duplicate_rows, self._noted("duplicate_rows")
-        yield "dangling links", line.dangling_links, self._left_out("dangling_links")
+        yield "dangling links", line.dangling_links, self._dangling_links()
         yield "id_mapping_one_to_one: ids that stand twice", self._nil("id_mapping_one_to_one"), self._ids_twice()
         if self.table.links and is_staged:
             value = line.dangling_links if self._nil("foreign_keys") == 0 or self._is_over() else None
@@ -124,12 +126,12 @@ class _Counter:
         )
 
     def _noted(self, fact: str) -> sql.Composed:
-        return sql.SQL("SELECT {}\nFROM {}\nWHERE xata_table = {}").format(
+        return sql.SQL("SELECT {} FROM {} WHERE xata_table = {}").format(
             sql.Identifier(fact), self.layout.work("loads"), self._name
         )
 
     def _source_rows(self) -> sql.Composed:
-        return sql.SQL("SELECT (SELECT count(*) FROM {}){}{}{}({})").format(
+        return sql.SQL("SELECT (SELECT count(*) FROM {}){}({}){}({})").format(
             self.layout.staging(self.table), _PLUS, self._rejected_rows(), _PLUS, self._noted("duplicate_rows")
         )
 
@@ -140,12 +142,14 @@ class _Counter:
 
     def _rejected_rows(self) -> sql.Composed:
         """Count rows, of which one may have several faults."""
-        return sql.SQL("(SELECT count(DISTINCT (file, line, old_id, raw)) FROM {} WHERE xata_table = {})").format(
+        return sql.SQL("SELECT count(DISTINCT (file, line, old_id, raw)) FROM {} WHERE xata_table = {}").format(
             self.layout.work("rejected_rows"), self._name
         )
 
-    def _left_out(self, name: str) -> sql.Composed:
-        return sql.SQL("SELECT count(*)\nFROM {}\nWHERE xata_table = {}").format(self.layout.work(name), self._name)
+    def _dangling_links(self) -> sql.Composed:
+        return sql.SQL("SELECT count(*) FROM {} WHERE xata_table = {}").format(
+            self.layout.work("dangling_links"), self._name
+        )
 
     def _ids_twice(self) -> sql.Composed:
         return sql.SQL("SELECT 2 * count(*) - count(DISTINCT old_id) - count(DISTINCT new_id)\nFROM {}").format(

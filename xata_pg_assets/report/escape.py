@@ -8,6 +8,7 @@ import unicodedata
 __all__ = ["code", "columns", "cut", "escape_markdown", "fence", "visible"]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#!|~&@$])")
+_SIGNS = {"\n": "↵", "\r": "↵", "\t": "⇥"}
 # What turns the direction of the text around it, or is not seen at all
 _FORMAT = ("Cc", "Cf", "Zl", "Zp", "Cs", "Co")
 
@@ -15,19 +16,16 @@ _FORMAT = ("Cc", "Cf", "Zl", "Zp", "Cs", "Co")
 def visible(text: str) -> str:
     r"""Return the text on one line, with a sign for each character that would be none.
 
-    >>> visible("a\nb\u202e")
-    'a␊b\ufffd'
+    >>> visible("a\r\nb\u202e")
+    'a↵b\ufffd'
     """
-    return "".join(_sign(character) for character in text)
+    return "".join(_sign(character) for character in text.replace("\r\n", "\n"))
 
 
 def _sign(character: str) -> str:
-    if unicodedata.category(character) not in _FORMAT:
-        return character
-    number = ord(character)
-    if number < 0x20:
-        return chr(0x2400 + number)
-    return "\N{SYMBOL FOR DELETE}" if number == 0x7F else "\N{REPLACEMENT CHARACTER}"
+    if character in _SIGNS:
+        return _SIGNS[character]
+    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in _FORMAT else character
 
 
 def cut(text: str, limit: int) -> str:
@@ -66,7 +64,7 @@ def code(text: str) -> str:
     shown = visible(text).replace("|", r"\|")
     ticks = "`" * (_longest_run(shown) + 1)
     pad = " " if "`" in shown or not shown.strip() or shown != shown.strip() else ""
-    return f"{ticks}{pad}{shown}{pad}{ticks}" if shown else "` `"
+    return f"{ticks}{pad}{shown}{pad}{ticks}" if shown else ""
 
 
 def fence(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +21,10 @@ _GRAVITY = (
     "not_null",
     "constraints_in_place",
 )
+_BUDGETS = {
+    "max_rejected_rows": ("rejected_rows", "rejected row", "mend them in the export and migrate again, or allow them"),
+    "max_dangling_links": ("dangling_links", "dangling link", "export the linked tables again, or allow them"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,9 @@ def judge(report: Report) -> Verdict:
             reason += f"; {' and '.join(left_out)} within what the settings allow"
         return Verdict("fair" if left_out else "good", "You may switch", f"{reason}.", problems)
     if report["exit_code"] == ExitCode.CHECK_FAILED:
-        failed = [problem for problem in problems if problem.what != "error"]
-        tables = len({problem.table for problem in failed})
-        reason = f"{len(failed)} of {amount(_checks(report), 'check')} failed, in {amount(tables, 'table')}."
-        return Verdict("bad", "Do not switch yet", reason, problems)
+        failed = [check for table in report["tables"] for check in table["checks"] if not check["passed"]]
+        reason = "; ".join([*_left_out(report), f"{len(failed)} of {amount(_checks(report), 'check')} failed"])
+        return Verdict("bad", "Do not switch yet", f"{reason}.", problems)
     missing = sum(1 for table in report["tables"] if not table["checks"])
     reason = (
         f"{missing} of {amount(len(report['tables']), 'table')} are not finished." if missing else "a table failed."
@@ -85,13 +88,28 @@ def _problems(report: Report) -> list[Problem]:
         if not table["checks"]:
             text = "it is not in the database, or was not checked after its last load; run xata-pg migrate"
             found.append(Problem(table["table"], "not finished", text))
-    failed = [
+    failed = [(table, check) for table in report["tables"] for check in table["checks"] if not check["passed"]]
+    found += [
         Problem(table["table"], check["name"], check["description"])
-        for table in report["tables"]
-        for check in table["checks"]
-        if not check["passed"]
+        for table, check in sorted(failed, key=lambda pair: _GRAVITY.index(pair[1]["name"]))
+        if not _budget(check)
     ]
-    return found + sorted(failed, key=lambda problem: _GRAVITY.index(problem.what))
+    return found + list(_over_budget(failed))
+
+
+def _budget(check: Report) -> str | None:
+    """Return the setting that a check is red for, and for nothing else."""
+    return next((name for name in _BUDGETS if f"({name})" in check["description"]), None)
+
+
+def _over_budget(failed: Sequence[tuple[Report, Report]]) -> Iterator[Problem]:
+    """Tell once what is over a budget: it turns the check of every table red that has a share in it."""
+    for setting, (fact, what, mend) in _BUDGETS.items():
+        tables = [table for table, check in failed if _budget(check) == setting]
+        if tables:
+            shares = ", ".join(f"{table['table']} {table[fact]:,}" for table in tables)
+            total = amount(sum(table[fact] for table in tables), what)
+            yield Problem(None, f"{total}, more than {setting} allows", f"{shares}; {mend}")
 
 
 def _rows_in(report: Report) -> str:

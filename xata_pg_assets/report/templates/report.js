@@ -52,12 +52,5 @@
     box.addEventListener("pointerleave", () => mark(false));
   });
 
-  // What is folded is printed, too
-  let folded = [];
-  addEventListener("beforeprint", () => {
-    folded = [...document.querySelectorAll("details:not([open])")];
-    folded.forEach((each) => { each.open = true; });
-  });
-  addEventListener("afterprint", () => folded.forEach((each) => { each.open = false; }));
   if (fitting() > 0.6) zoom(fitting()); // on a phone it stays legible, and scrolls
 })();
