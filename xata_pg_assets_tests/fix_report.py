@@ -84,12 +84,8 @@ def write_hostile(export: Export) -> None:
 @pytest.fixture(scope="session")
 def hostile(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reported]:
     """Reported once for all tests, which change nothing in it."""
-    export = Export(
-        tmp_path_factory.mktemp("hostile"), server.new_database(), hostile_schema(), {"naming": "preserve"}
-    )
+    export = Export(tmp_path_factory.mktemp("hostile"), server.new_database(), hostile_schema(), {"naming": "preserve"})
     write_hostile(export)
     migration = migrated(export)
     with connect(export.database.url) as conn:
         yield Reported(migration, conn, export)
-
-

@@ -56,10 +56,10 @@ def escape_markdown(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Return the text as a code span that may stand in a cell of a table.
+    r"""Return the text as a code span for a cell of a table; nothing for no text.
 
-    >>> code("user_id"), code("a`b|c"), code("")
-    ('`user_id`', '`` a`b\\\\|c ``', '` `')
+    >>> print(code("user_id"), code("a`b|c"))
+    `user_id` `` a`b\|c ``
     """
     shown = visible(text).replace("|", r"\|")
     ticks = "`" * (_longest_run(shown) + 1)

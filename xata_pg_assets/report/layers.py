@@ -22,6 +22,7 @@ _COLUMN_GAP = 96.0
 _BOX_GAP = 26.0
 _LANE = 10.0  # the height that a line takes where it passes a layer
 _STRAIGHT = 8.0  # how much dearer a bend in a passing line is than a slant between two boxes
+_SLACK = 1.1  # how much higher than its fullest layer the drawing may be, for straighter lines
 _HIGH = 1.25  # how high a layer may be for the width of the whole
 
 
@@ -167,15 +168,11 @@ def _crossings(layers: Sequence[Sequence[_Spot]]) -> int:
 
 
 def _set_heights(layers: Sequence[Sequence[_Spot]]) -> None:
-    """Bring each spot as near to its neighbours as the order and the gaps between boxes allow."""
-    for layer in layers:
-        top = 0.0
-        for spot in layer:
-            spot.y, top = top, top + spot.height + _gap(spot)
+    """Bring each spot as near to its neighbours as the order, the gaps and the height of the fullest layer allow."""
+    highest = max((_stack(layer) for layer in layers), default=0.0) * _SLACK
     for sweep in range(2 * _SWEEPS):
         for layer in layers if sweep % 2 == 0 else reversed(layers):
-            wished, weights, offsets = list[float](), list[float](), list[float]()
-            offset = 0.0
+            wished, weights, offsets, offset = list[float](), list[float](), list[float](), 0.0
             for spot in layer:
                 joined = [*spot.before, *spot.after]
                 wished.append(sum(other.y + port - own for other, port, own in joined) / len(joined) - offset)
@@ -183,25 +180,16 @@ def _set_heights(layers: Sequence[Sequence[_Spot]]) -> None:
                 offsets.append(offset)
                 offset += spot.height + _gap(spot)
             for spot, y, offset in zip(layer, _rising(wished, weights), offsets, strict=True):
-                spot.y = y + offset
+                spot.y = min(max(y, 0.0), highest - _stack(layer)) + offset
     top = min((spot.y for layer in layers for spot in layer), default=0.0)
     for layer in layers:
         for spot in layer:
             spot.y -= top
 
 
-def _add_single(layers: list[list[_Spot]], spots: Iterable[_Spot], full: float) -> None:
-    """Put what no line leads to where there is most room: under a layer, or in one of its own."""
-    bottoms = [layer[-1].y + layer[-1].height + _BOX_GAP for layer in layers]
-    for spot in spots:
-        place = bottoms.index(min(bottoms)) if bottoms else 0
-        if not bottoms or bottoms[place] + spot.height > max(full, *bottoms):
-            place = len(layers)
-            layers.append([])
-            bottoms.append(0.0)
-        layers[place].append(spot)
-        spot.y = bottoms[place]
-        bottoms[place] += spot.height + _BOX_GAP
+def _stack(layer: Sequence[_Spot]) -> float:
+    """Return how high a layer is at least."""
+    return sum(spot.height + _gap(spot) for spot in layer)
 
 
 def _gap(spot: _Spot) -> float:
@@ -223,6 +211,21 @@ def _rising(wished: Sequence[float], weights: Sequence[float]) -> list[float]:
             pool = ((last[0] * last[1] + pool[0] * pool[1]) / total, total, last[2] + pool[2])
         pools.append(pool)
     return [value for value, _, length in pools for _ in range(length)]
+
+
+def _add_single(layers: list[list[_Spot]], spots: Iterable[_Spot], full: float) -> None:
+    """Put what no line leads to where there is most room: under a layer, or in one of its own."""
+    bottoms = [layer[-1].y + layer[-1].height + _BOX_GAP for layer in layers]
+    limit = max([full, *bottoms]) * _HIGH  # rather a little higher than wider, for wider is drawn smaller
+    for spot in spots:
+        place = bottoms.index(min(bottoms)) if bottoms else 0
+        if not bottoms or bottoms[place] + spot.height > limit:
+            place = len(layers)
+            layers.append([])
+            bottoms.append(0.0)
+        layers[place].append(spot)
+        spot.y = bottoms[place]
+        bottoms[place] += spot.height + _BOX_GAP
 
 
 def _set_columns(layers: Sequence[Sequence[_Spot]]) -> None:
