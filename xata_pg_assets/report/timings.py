@@ -82,7 +82,7 @@ class Timings:
         longest = max((line.seconds for _, line in self._lines), default=0.0) or 1.0
         step = next(
             round_ * 10.0**power
-            for power in range(-3, 9)
+            for power in range(-6, 9)
             for round_ in (1, 2, 5)
             if longest <= 5 * round_ * 10.0**power
         )
