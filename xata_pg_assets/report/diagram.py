@@ -235,6 +235,11 @@ def _ring(x: float, y: float) -> str:
 
 
 _NO_WORD = re.compile(r"[^A-Za-z0-9_]+")
+# Found by giving them to Mermaid 11
+_RESERVED = frozenset(
+    ("accdescr", "acctitle", "class", "classdef", "direction", "end", "erdiagram", "fk", "many", "one", "only")
+    + ("optionally", "pk", "style", "subgraph", "to", "uk", "zero")
+)
 _TYPES: Mapping[str, str] = {"double precision": "float8"}  # a type is one word here
 
 
@@ -269,7 +274,7 @@ def _attribute(column: TargetColumn, number: int) -> str:
 
 def _word(name: str, number: int) -> str:
     """Return a name as a word that Mermaid takes; the number keeps two of them apart."""
-    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) and name.lower() not in _RESERVED:
         return name
     return f"n{number}_{_NO_WORD.sub('_', name)}"
 

@@ -104,6 +104,14 @@ def test_mermaid_is_in_its_grammar(plan):
     assert ends <= set(entities)
 
 
+def test_mermaid_has_words_of_its_own():
+    """As found by giving each to Mermaid 11: it takes none of them for a table, and not the keys for a column."""
+    text = mermaid(make_plan(XataSchema((table("class", column("PK")), table("end", link("to", "class"))))))
+    assert '  n0_class["class"] {\n' in text
+    assert '    text n1_pk "pk"\n' in text
+    assert '  n0_class |o--o{ n1_end : "to_id"\n' in text
+
+
 def test_mermaid_tells_keys_and_needs():
     plan = make_plan(
         XataSchema((table("a", column("f", "float")), table("b", link("to", "a", unique=True, not_null=True))))
