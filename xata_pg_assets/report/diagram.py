@@ -236,10 +236,10 @@ def _ring(x: float, y: float) -> str:
 
 _NO_WORD = re.compile(r"[^A-Za-z0-9_]+")
 # Found by giving them to Mermaid 11
-_RESERVED = frozenset(
-    ("accdescr", "acctitle", "class", "classdef", "direction", "end", "erdiagram", "fk", "many", "one", "only")
-    + ("optionally", "pk", "style", "subgraph", "to", "uk", "zero")
-)
+_RESERVED = frozenset({
+    "accdescr", "acctitle", "class", "classdef", "direction", "end", "erdiagram", "fk", "many", "one", "only",
+    "optionally", "pk", "style", "subgraph", "to", "uk", "zero",
+})  # fmt: skip
 _TYPES: Mapping[str, str] = {"double precision": "float8"}  # a type is one word here
 
 
