@@ -39,6 +39,7 @@ app = typer.Typer(
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, soft_wrap=True)
 
+_STDOUT = Path("-")
 _NOTHING = "nothing was migrated into this target yet; run xata-pg migrate"
 
 Tables = Annotated[str | None, typer.Option(help="only these tables, by Xata or new name: a,b")]
@@ -137,16 +138,57 @@ def check(settings: Settings, tables: Tables = None, as_json: AsJson = False) ->
 
 @app.command()
 @with_settings
-def report(settings: Settings, as_json: AsJson = False) -> None:
-    """Print the last result of every table.
+def report(
+    settings: Settings,
+    as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(help="write the report as one self-contained page; - prints it")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="write the report as Markdown; - prints it")] = None,
+    values: Annotated[
+        bool, typer.Option("--values", help="show values of rejected rows in page and Markdown; they may be personal")
+    ] = False,
+) -> None:
+    """Print the last result of every table, or write it for a ticket.
 
-    Example: xata-pg report --json
+    Example: xata-pg report --html report.html
     """
     from xata_pg_assets.migration import Migration
 
+    if [as_json, html == _STDOUT, markdown == _STDOUT].count(True) > 1:
+        raise UsageError("flags --json, --html - and --markdown -: one thing can be printed; name files for the others")
+    if values and not (html or markdown):
+        raise UsageError("flag --values: goes with --html or --markdown")
     migration = Migration.from_settings(settings)
     with _migrated(migration) as conn:
-        _print_report(_report(migration, conn, None), as_json=as_json)
+        result = _report(migration, conn, None)
+        if html or markdown:
+            _write_report(migration, conn, result, html, markdown, has_values=values)
+    if as_json or not (html or markdown):
+        _print_report(result, as_json=as_json)
+
+
+@app.command()
+@with_settings
+def erd(
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(help="a .mmd or .svg file; - prints Mermaid")] = Path("-"),
+) -> None:
+    """Draw the entity-relationship diagram of the new database, as Mermaid or SVG. Needs the schema alone.
+
+    Example: xata-pg erd --source export erd.svg
+    """
+    from xata_pg_assets.migration import Migration
+    from xata_pg_assets.report.diagram import Diagram, mermaid
+    from xata_pg_assets.report.files import PUBLIC, write_file
+    from xata_pg_assets.report.html import render_svg
+
+    if file != _STDOUT and file.suffix.lower() not in (".mmd", ".svg"):
+        raise UsageError(f"argument {file}: name a .mmd file for Mermaid or a .svg file for a picture")
+    plan = Migration.from_settings(settings).plan
+    text = render_svg(Diagram(plan)) if file.suffix.lower() == ".svg" else mermaid(plan)
+    if file == _STDOUT:
+        print(text, end="")
+    else:
+        write_file(file, text, what="argument", mode=PUBLIC)
 
 
 @app.command()
@@ -368,6 +410,31 @@ def _report(
         started_at=started_at,
         finished_at=datetime.now(UTC) if started_at else None,
     )
+
+
+def _write_report(
+    migration: Migration,
+    conn: Connection,
+    result: Report,
+    html: Path | None,
+    markdown: Path | None,
+    *,
+    has_values: bool,
+) -> None:
+    from xata_pg_assets.postgres.connection import translated
+    from xata_pg_assets.report.document import gather
+    from xata_pg_assets.report.files import write_file
+    from xata_pg_assets.report.html import render_html
+    from xata_pg_assets.report.markdown import render_markdown
+
+    with translated("report"):
+        document = gather(migration, conn, result, has_values=has_values)
+    for flag, path, render in (("html", html, render_html), ("markdown", markdown, render_markdown)):
+        if path == _STDOUT:
+            print(render(document), end="")
+        elif path is not None:
+            write_file(path, render(document), what=f"flag --{flag}")
+            print(f"report written to {path}: {document.verdict.sentence}", file=sys.stderr)
 
 
 def _print_report(result: Report, *, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from xata_pg_assets.postgres.checks import CHECKS
 from xata_pg_assets_tests.fix_server import Database, Server
 from xata_pg_assets_tests.test_cli.conftest import SECRET, Folder, XataPg, inherited
 
-COMMANDS = ["plan", "migrate", "check", "report", "ui", "schema", "clean", "demo", "uri", "stop"]
+COMMANDS = ["plan", "migrate", "check", "report", "erd", "ui", "schema", "clean", "demo", "uri", "stop"]
 SCRIPT = Path(sys.executable).with_name("xata-pg")
 NOTHING_THERE = "postgresql://me:" + SECRET + "@127.0.0.1:1/nowhere"
 
@@ -308,6 +308,80 @@ class TestReport:
             outcome = migrating(command)
             assert outcome.code == 2
             assert "--schema" in outcome.error
+
+    def test_as_a_page_and_as_markdown(self, migrating, export):
+        export.rows("posts", "id,title,likes,author", [("p1", "a", "s3cret", "u1"), ("p2", "b", "2", "u1")])
+        assert migrating("migrate").code == 1
+        outcome = migrating("report", "--html", "r.html", "--markdown", "r.md")
+        assert (outcome.code, outcome.out) == (0, "")
+        assert [line.partition(":")[0] for line in outcome.err.splitlines()] == [
+            "report written to r.html",
+            "report written to r.md",
+        ]
+        for name in ("r.html", "r.md"):
+            path = migrating.folder / name
+            assert path.stat().st_mode & 0o777 == 0o600
+            assert "posts.csv:2" in path.read_text()
+            assert "s3cret" not in path.read_text()
+        values = migrating("report", "--html", "-", "--values")
+        assert (values.code, values.err) == (0, "")
+        assert values.out.startswith("<!DOCTYPE html>")
+        assert "s3cret" in values.out
+        assert migrating("report", "--markdown", "-").out.startswith("# Do not switch yet: ")
+        both = migrating("report", "--json", "--html", "both.html")
+        assert both.report["exit_code"] == 1
+        assert (migrating.folder / "both.html").is_file()
+
+    def test_the_page_needs_a_migration_first(self, migrating, database):
+        outcome = migrating("report", "--html", "r.html")
+        assert (outcome.code, outcome.out) == (2, "")
+        assert "run xata-pg migrate" in outcome.error
+        assert not (migrating.folder / "r.html").exists()
+        assert is_untouched(database)
+
+    @pytest.mark.parametrize(
+        ("flags", "words"),
+        [
+            (["--html", "no/where.html"], "flag --html no/where.html: no such file or directory"),
+            (["--markdown", "."], "flag --markdown .: is a directory"),
+            (["--json", "--html", "-"], "one thing can be printed"),
+            (["--markdown", "-", "--html", "-"], "one thing can be printed"),
+            (["--values"], "goes with --html or --markdown"),
+        ],
+    )
+    def test_a_wrong_place_is_exit_2(self, migrating, flags, words):
+        migrating("migrate", "--tables", "users")
+        outcome = migrating("report", *flags)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert words in outcome.error
+
+    def test_an_unreachable_target_writes_no_page(self, migrating):
+        outcome = migrating("report", "--html", "r.html", env={"XATA_PG_TARGET": NOTHING_THERE})
+        assert outcome.code == 3
+        assert SECRET not in outcome.error
+        assert not (migrating.folder / "r.html").exists()
+
+
+class TestErd:
+    def test_it_needs_no_more_than_the_schema(self, xata_pg, export):
+        outcome = xata_pg("erd", "--schema", export.path / "schema.json")
+        assert (outcome.code, outcome.err) == (0, "")
+        assert outcome.out.startswith("erDiagram\n")
+        assert '  users |o--o{ posts : "author_id"\n' in outcome.out
+        assert not (xata_pg.folder / "home" / "postgres").exists()
+
+    def test_the_end_of_the_name_says_the_kind(self, migrating, database):
+        for name, start in (("d.mmd", "erDiagram\n"), ("d.SVG", "<svg ")):
+            outcome = migrating("erd", name)
+            assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+            assert (migrating.folder / name).read_text().startswith(start)
+        assert is_untouched(database)
+
+    @pytest.mark.parametrize(("name", "words"), [("d.png", ".mmd"), ("no/d.svg", "no such file")])
+    def test_another_name_is_exit_2(self, migrating, name, words):
+        outcome = migrating("erd", name)
+        assert outcome.code == 2
+        assert words in outcome.error
 
 
 class TestEmbedded:
