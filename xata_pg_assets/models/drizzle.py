@@ -13,20 +13,18 @@ from xata_pg_assets.plan.tables import Plan, Role, TargetColumn
 __all__ = ["drizzle_models"]
 
 _KEYWORDS = """
-abstract any as async await bigint boolean break case catch class const continue debugger declare default delete do
-else enum export extends false finally for from function get global if implements import in infer instanceof interface
-is keyof let module namespace never new null number object of package private protected public readonly require return
-set static string super switch symbol this throw true try type undefined unique unknown using var void while with yield
-arguments eval exports globalThis NaN Infinity
-""".split()
+arguments await break case catch class const continue debugger default delete do else enum eval export exports extends
+false finally for function globalThis if implements import in instanceof interface let module new null package private
+protected public require return static super switch this throw true try typeof undefined var void while with yield
+"""
 _IMPORTED = """
-AnyPgColumn PgTableExtraConfigValue bigint boolean doublePrecision foreignKey index jsonb pgSchema pgTable relations sql
-text timestamp unique vector
-""".split()
+PgTableExtraConfigValue bigint boolean doublePrecision foreignKey index jsonb pgSchema pgTable relations sql
+text timestamp vector
+"""
 # What Drizzle itself keeps in a table
-_TABLE_PROPERTIES = frozenset("_ $inferInsert $inferSelect enableRLS getSQL shouldOmitSQLParens".split())
+_TABLE_PROPERTIES = frozenset({"_", "enableRLS", "getSQL", "shouldOmitSQLParens"})
 # Names within an expression: those of callbacks' parameters, and the object of pgSchema
-_LOCAL = ("many", "one", "schema", "table")
+_LOCAL = "many one schema table"
 _TYPES: Mapping[str, str] = {
     "text": "text",
     "bigint": "bigint",
@@ -39,7 +37,9 @@ _TYPES: Mapping[str, str] = {
 }
 # A text that drizzle-kit writes into SQL as it is
 _PLAIN = re.compile(r"[\w .,:;@/()!?#*+=<>-]*", re.ASCII)
-_STYLE = Style(camel_case, camel_case, frozenset([*_KEYWORDS, *_IMPORTED, *_LOCAL]), _TABLE_PROPERTIES)
+_STYLE = Style(
+    camel_case, camel_case, frozenset([*_KEYWORDS.split(), *_IMPORTED.split(), *_LOCAL.split()]), _TABLE_PROPERTIES
+)
 
 
 def drizzle_models(plan: Plan, schema: str) -> str:
@@ -125,7 +125,7 @@ def _needs_sql(column: TargetColumn) -> bool:
 def _default(column: TargetColumn) -> str:
     assert column.default is not None  # noqa: S101
     if _needs_sql(column):
-        escaped = sql_expression(column.default, str(column.type)).replace("\\", "\\\\")
+        escaped = sql_expression(column.default, column.type.name).replace("\\", "\\\\")
         for special in ("`", "${"):
             escaped = escaped.replace(special, f"\\{special}")
         escaped = escaped.replace("\r", "\\r")  # TypeScript makes every line end in it a line feed
@@ -145,20 +145,23 @@ def _keys(entities: Mapping[str, Entity], relation: Relation) -> Iterator[str]:
 
 
 def _relations(entities: Mapping[str, Entity], entity: Entity, name: str) -> Iterator[str]:
-    kinds = {"one" if relation.is_one else "many" for relation in entity.referrers}
-    kinds |= {"one"} if entity.links else set()
+    kinds = {"one"} if entity.links else set()
+    kinds |= {_kind(relation) for relation in entity.referrers}
     yield f"export const {name} = relations({entity.name}, ({{ {', '.join(sorted(kinds))} }}) => ({{"
     for relation in entity.links:
+        parent = entities[relation.parent.xata_name].name
         facts = [
             f"fields: [{entity.name}.{entity.fields[relation.column.name]}]",
-            f"references: [{entities[relation.parent.xata_name].name}.id]",
-            f"relationName: {quoted(relation.link.constraint)}",
+            f"references: [{parent}.id]",
+            *([f"relationName: {quoted(relation.link.constraint)}"] if relation.is_ambiguous else []),
         ]
-        parent = entities[relation.parent.xata_name].name
         yield f"  {relation.forward}: one({parent}, {{ {', '.join(facts)} }}),"
     for relation in entity.referrers:
-        child = entities[relation.child.xata_name].name
-        kind = "one" if relation.is_one else "many"
-        name = quoted(relation.link.constraint)
-        yield f"  {relation.backward}: {kind}({child}, {{ relationName: {name} }}),"
+        named = f", {{ relationName: {quoted(relation.link.constraint)} }}" if relation.is_ambiguous else ""
+        yield f"  {relation.backward}: {_kind(relation)}({entities[relation.child.xata_name].name}{named}),"
     yield "}));"
+
+
+def _kind(relation: Relation) -> str:
+    """Return what a parent has of a child; Drizzle gives one that needs a name no type that may be null."""
+    return "one" if relation.is_one and not relation.is_ambiguous else "many"

@@ -29,13 +29,17 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A link from `child` to `parent`: `forward` is its name in the child, `backward` in the parent."""
+    """A link from `child` to `parent`: `forward` is its name in the child, `backward` in the parent.
+
+    It is ambiguous where other links join the two tables, too, or the two are one.
+    """
 
     child: TargetTable
     parent: TargetTable
     column: TargetColumn
     forward: str
     backward: str
+    is_ambiguous: bool
 
     @property
     def link(self) -> Link:
@@ -96,6 +100,7 @@ class _Names:
             table.xata_name: space.take(self._free(style.entity(table.name), style.reserved_entities))
             for table in plan.tables
         }
+        self._pairs = Counter(_pair(table.xata_name, column) for table in plan.tables for column in table.links)
         self._spaces = {table.xata_name: NameSpace() for table in plan.tables}
         self.fields = {
             table.xata_name: {column.name: self._field(table, column.name) for column in table.columns}
@@ -108,10 +113,9 @@ class _Names:
         base = snake_case(column.name).removesuffix("_id") or column.name
         if self._style.field(base) in self.fields[child.xata_name].values():
             base += "_row"  # naming = "preserve": the column has the link's own name
-        links = Counter(other.link.table for other in child.links if other.link)
-        is_plain = links[parent.xata_name] == 1 and child is not parent
-        back = child.name if is_plain else f"{child.name}_by_{base}"
-        return Relation(child, parent, column, self._field(child, base), self._field(parent, back))
+        is_ambiguous = child is parent or self._pairs[_pair(child.xata_name, column)] > 1
+        back = f"{child.name}_by_{base}" if is_ambiguous else child.name
+        return Relation(child, parent, column, self._field(child, base), self._field(parent, back), is_ambiguous)
 
     def _field(self, table: TargetTable, name: str) -> str:
         return self._spaces[table.xata_name].take(self._free(self._style.field(name), self._style.reserved_fields))
@@ -119,6 +123,11 @@ class _Names:
     def _free(self, name: str, reserved: frozenset[str]) -> str:
         name = f"{self._style.first}{name}" if not name or name[0].isdigit() else name
         return f"{name}_" if name in reserved else name
+
+
+def _pair(child: str, column: TargetColumn) -> frozenset[str]:
+    assert column.link is not None  # noqa: S101
+    return frozenset((child, column.link.table))
 
 
 def camel_case(name: str) -> str:

@@ -13,8 +13,8 @@ from xata_pg_assets.plan.types import ColumnType
 __all__ = ["prisma_models"]
 
 # Types of Prisma and names of its client; words of JavaScript are small, and models are not
-_RESERVED = frozenset("BigInt Boolean Bytes DateTime Decimal Float Int Json Prisma PrismaClient String Unsupported".split())
-_STYLE = Style(pascal_case, camel_case, _RESERVED, frozenset(), first="x")
+_RESERVED = "BigInt Boolean Bytes DateTime Decimal Float Int Json Prisma PrismaClient String Unsupported"
+_STYLE = Style(pascal_case, camel_case, frozenset(_RESERVED.split()), frozenset(), first="x")
 _TYPES: Mapping[str, str] = {
     "text": "String",
     "bigint": "BigInt",
@@ -70,8 +70,8 @@ def _model(entities: Mapping[str, Entity], entity: Entity, schema: str) -> Itera
         yield f"  {_forward(entities, relation)}"
     for relation in entity.referrers:
         child = entities[relation.child.xata_name].name
-        many = "?" if relation.is_one else "[]"
-        yield f"  {relation.backward} {child}{many} @relation({quoted(relation.link.constraint)})"
+        named = f" @relation({quoted(relation.link.constraint)})" if relation.is_ambiguous else ""
+        yield f"  {relation.backward} {child}{'?' if relation.is_one else '[]'}{named}"
     yield ""
     for relation in entity.links:
         if not relation.is_one:
@@ -110,19 +110,20 @@ def _default(column: TargetColumn) -> str:
         return "now()"
     if isinstance(default.value, tuple):
         return "[" + ", ".join(quoted(item) for item in default.value) + "]"
-    if type_ == "text" or type_ == "jsonb":
+    if type_ in ("text", "jsonb"):
         return quoted(default.value)
     if type_ == "boolean":
         return "true" if default.value.lower().startswith("t") else "false"
-    if type_ == "bigint" or (type_ == "double precision" and re.fullmatch(r"-?[0-9]+\.[0-9]+", default.value)):
+    # Prisma has no exponents, and its -0.0 is 0.0
+    if type_ == "bigint" or (re.fullmatch(r"-?[0-9]+\.[0-9]+", default.value) and float(default.value)):
         return default.value
-    return f"dbgenerated({quoted(sql_expression(default, str(column.type)))})"
+    return f"dbgenerated({quoted(sql_expression(default, type_))})"
 
 
 def _forward(entities: Mapping[str, Entity], relation: Relation) -> str:
     child, parent = entities[relation.child.xata_name], entities[relation.parent.xata_name]
     facts = [
-        quoted(relation.link.constraint),
+        *([quoted(relation.link.constraint)] if relation.is_ambiguous else []),
         f"fields: [{child.fields[relation.column.name]}]",
         f"references: [{parent.fields['id']}]",
         f"onDelete: {_RULES[relation.on_delete]}",

@@ -13,7 +13,7 @@ from xata_pg_assets.plan.types import ColumnType, Default
 __all__ = ["sqlalchemy_models"]
 
 # What the module uses: an attribute of such a name would hide it from the rest of its class
-_USED = frozenset("Any Base Mapped VECTOR bool datetime float int list orm pg sa str".split())
+_USED = "Any Base Mapped VECTOR bool datetime float int list orm pg sa str"
 _DECLARATIVE = frozenset({"metadata", "registry", "type_annotation_map"})
 _TYPES: Mapping[str, tuple[str, str]] = {
     "text": ("str", "sa.Text"),
@@ -39,7 +39,7 @@ def sqlalchemy_models(plan: Plan, schema: str) -> str:
 
 def _style(plan: Plan) -> Style:
     """An attribute must not hide a class, either, from the annotations of its own."""
-    words = frozenset(keyword.kwlist) | _USED
+    words = frozenset([*keyword.kwlist, *_USED.split()])
     classes = {pascal_case(table.name) for table in plan.tables}
     return Style(pascal_case, _attribute, words, words | _DECLARATIVE | classes)
 

@@ -24,11 +24,36 @@ typeof union user using var where with yield
 arguments base bool boolean date datetime enableRLS eval float getSQL id_ index int json list many model mapped
 mapped_column one orm pg prisma relations relationship sa schema sql str string text timestamp unique vector
 xata_version2 _2nd 2nd query-class
-""".split()
+"""
 # A table and pgvector's type cannot have one name
-TABLE_WORDS = [*(word for word in WORDS if word != "vector"), "usersRelations", "a_b", "a-b", "aB", "Json", "DateTime", "BigInt", "PrismaClient", "Prisma", "Any"]
-COLUMN_WORDS = [*WORDS, "__proto__", "__table__", "_sa_registry", "constructor", "a_b", "a-b", "aB", "AND", "$inferSelect"]
-HOSTILE = ['x" y', "it's", "back\\slash", "new\nline", "tick`${x}", "*/ x", "%s {} :x", "ünïcödé", "日本", "p.q", '"""', "#"]
+TABLE_WORDS = [
+    *(word for word in WORDS.split() if word != "vector"),
+    "usersRelations",
+    "a_b",
+    "a-b",
+    "aB",
+    "Json",
+    "DateTime",
+    "BigInt",
+    "PrismaClient",
+    "Prisma",
+    "Any",
+]
+COLUMN_WORDS = [*WORDS.split(), "__table__", "_sa_registry", "constructor", "a_b", "a-b", "aB", "AND", "$inferSelect"]
+HOSTILE = [
+    'x" y',
+    "it's",
+    "back\\slash",
+    "new\nline",
+    "tick`${x}",
+    "*/ x",
+    "%s {} :x",
+    "ünïcödé",
+    "日本",
+    "p.q",
+    '"""',
+    "#",
+]
 
 
 def shapes(tables: list[str], columns: list[str]) -> XataSchema:
@@ -37,7 +62,7 @@ def shapes(tables: list[str], columns: list[str]) -> XataSchema:
         (
             table(
                 "users",
-                column("email", "email", unique=True, description="where mail goes */ \n to\u2028 'him' \"\"\""),
+                column("email", "email", unique=True, description='where mail goes */ \n to\u2028 \'him\' """'),
                 column("name", not_null=True, default=""),
                 link("boss", "users"),
                 link("bestFriend", "users", unique=True),
@@ -75,7 +100,7 @@ def shapes(tables: list[str], columns: list[str]) -> XataSchema:
 
 RULES = {"users.boss": "cascade", "posts.author": "restrict", "a.toB": "no action"}
 # Names that Xata allows, in the tool's own spelling; and any at all, as they were, in another schema
-SNAKE = (shapes(TABLE_WORDS, [*COLUMN_WORDS, *HOSTILE]), {"on_delete_links": RULES})
+SNAKE = (shapes(TABLE_WORDS, ["__proto__", *COLUMN_WORDS, *HOSTILE]), {"on_delete_links": RULES})
 PRESERVED = (
     shapes([*TABLE_WORDS, *HOSTILE], [*COLUMN_WORDS, *HOSTILE]),
     {"on_delete_links": RULES, "naming": "preserve", "keep_old_id": True, "target_schema": 'a "b" \\ 1.c'},
