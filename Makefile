@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: migrate test lint types unit ui bench clean
+.PHONY: migrate test lint types unit docs models-check ui bench clean
 
 migrate: $(VENV)/installed
 	$(BIN)/xata-pg demo export
@@ -14,7 +14,7 @@ migrate: $(VENV)/installed
 	@echo "Dagit:  $(BIN)/xata-pg ui --source export"
 	@echo "psql:   psql \"$$($(BIN)/xata-pg uri)\""
 
-test: lint types unit
+test: lint types docs unit
 
 lint: $(VENV)/tested
 	$(BIN)/ruff format --check .
@@ -26,6 +26,14 @@ types: $(VENV)/tested
 unit: $(VENV)/tested
 	$(BIN)/pytest
 
+docs: $(VENV)/tested
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# The models under the tools of Drizzle and Prisma: needs Node.js and npm
+models-check: $(VENV)/tested
+	npm install --prefix xata_pg_assets_tests/test_models/node --no-audit --no-fund --no-package-lock
+	$(BIN)/pytest xata_pg_assets_tests/test_models
+
 ui: $(VENV)/installed
 	$(BIN)/xata-pg ui --source export
 
@@ -33,7 +41,7 @@ bench: $(VENV)/tested
 	$(BIN)/python benchmarks/speed.py
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build site *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(FITS)' \
@@ -45,5 +53,5 @@ $(VENV)/installed: pyproject.toml setup.cfg constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/tested: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs,test]'
 	@touch $@
