@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: migrate test lint types unit survival ui bench audit clean
+.PHONY: migrate test lint types unit docs survival models-check ui bench audit clean
 
 migrate: $(VENV)/installed
 	$(BIN)/xata-pg demo export
@@ -14,7 +14,7 @@ migrate: $(VENV)/installed
 	@echo "Dagit:  $(BIN)/xata-pg ui --source export"
 	@echo "psql:   psql \"$$($(BIN)/xata-pg uri)\""
 
-test: lint types unit
+test: lint types docs unit
 
 lint: $(VENV)/tested
 	$(BIN)/ruff format --check .
@@ -30,6 +30,14 @@ unit: $(VENV)/tested
 survival: $(VENV)/tested
 	SURVIVAL=long $(BIN)/pytest xata_pg_assets_tests/test_survival
 
+docs: $(VENV)/tested
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# The models under the tools of Drizzle and Prisma: needs Node.js and npm
+models-check: $(VENV)/tested
+	npm install --prefix xata_pg_assets_tests/test_models/node --no-audit --no-fund --no-package-lock
+	$(BIN)/pytest xata_pg_assets_tests/test_models
+
 ui: $(VENV)/installed
 	$(BIN)/xata-pg ui --source export
 
@@ -43,7 +51,7 @@ audit: $(VENV)/bin/python
 	$(VENV)/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build site *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(FITS)' \
@@ -55,5 +63,5 @@ $(VENV)/installed: pyproject.toml setup.cfg constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/tested: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs,test]'
 	@touch $@

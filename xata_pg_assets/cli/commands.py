@@ -72,17 +72,14 @@ def plan(
 
     Example: xata-pg plan --source export --target postgresql://me@localhost/app
     """
+    from xata_pg_assets.cli.model_files import model_text
     from xata_pg_assets.migration import Migration
-    from xata_pg_assets.postgres.ddl import plan_statements
-    from xata_pg_assets.postgres.layout import Layout
     from xata_pg_assets.report.plan_page import describe_plan, print_plan
 
-    migration = Migration.from_settings(settings)
     if sql:
-        layout = Layout(settings.target_schema, settings.work_schema, settings.staging_schema)
-        for statement in plan_statements(layout, migration.plan):
-            print(f"{statement.as_string()};")
+        print(model_text(settings, "sql"), end="")
         return
+    migration = Migration.from_settings(settings)
     with closing(migration):
         description = describe_plan(migration)
     if as_json:
@@ -233,6 +230,35 @@ def schema(settings: Settings) -> None:
     from xata_pg_assets.xata.schema_json import dump_schema
 
     print(json.dumps(dump_schema(read_schema(resolve_schema(settings))), indent=2, ensure_ascii=False))
+
+
+@app.command()
+@with_settings
+def models(
+    settings: Settings,
+    file: Annotated[Path | None, typer.Argument(help="file to write; standard output without it")] = None,
+    drizzle: Annotated[bool, typer.Option("--drizzle", help="a Drizzle schema, TypeScript")] = False,
+    prisma: Annotated[bool, typer.Option("--prisma", help="a schema.prisma")] = False,
+    sqlalchemy: Annotated[bool, typer.Option("--sqlalchemy", help="a module of SQLAlchemy models, Python")] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="the statements that make the database")] = False,
+    names: Annotated[bool, typer.Option("--names", help="a CSV of old and new names")] = False,
+) -> None:
+    """Write the models of the new database, relations included, for the app's own code.
+
+    Example: xata-pg models --drizzle src/schema.ts
+    """
+    from xata_pg_assets.cli.model_files import model_text, write_model
+
+    chosen = {"drizzle": drizzle, "prisma": prisma, "sqlalchemy": sqlalchemy, "sql": sql, "names": names}
+    languages = [language for language, is_chosen in chosen.items() if is_chosen]
+    if len(languages) != 1:
+        raise UsageError(f"command models: give one of {', '.join(f'--{language}' for language in chosen)}")
+    text = model_text(settings, languages[0])
+    if file is None:
+        print(text, end="")
+        return
+    write_model(file, text)
+    print(f"{file} written", file=sys.stderr)
 
 
 @app.command()
