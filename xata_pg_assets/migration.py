@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import psycopg
 
@@ -23,6 +23,7 @@ from xata_pg_assets.postgres import checks, embedded, id_mapping, ledger, loadin
 from xata_pg_assets.postgres.bootstrap import prepare
 from xata_pg_assets.postgres.connection import Connection, connect, describe_target, translated
 from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets.postgres.preview import preview as first_rows
 from xata_pg_assets.postgres.source import Source
 from xata_pg_assets.postgres.source_table import SourceTable, SourceTables, find_source_tables
 from xata_pg_assets.settings import Settings
@@ -32,7 +33,7 @@ from xata_pg_assets.xata.records import ReadOptions, TableReader
 from xata_pg_assets.xata.schema import XataSchema
 from xata_pg_assets.xata.schema_files import find_schema, read_schema
 
-__all__ = ["Migration", "Observer", "Step", "example_schema_path", "resolve_schema"]
+__all__ = ["Migration", "Nobody", "Observer", "Step", "example_schema_path", "resolve_schema"]
 
 Step = Literal["staging", "mapping", "loading", "checking"]
 
@@ -50,7 +51,7 @@ class Observer(Protocol):
         """The step is over, well or not."""
 
 
-class _Nobody:
+class Nobody:
     """Watches nothing."""
 
     def begin(self, table: TargetTable, step: Step, size: int | None) -> None: ...
@@ -67,7 +68,7 @@ class Migration:
         self.settings = settings
         self.schema = schema
         self.plan: Plan = make_plan(schema, settings.plan_options)
-        self.observer: Observer = observer or _Nobody()
+        self.observer: Observer = observer or Nobody()
         self._ahead: WorkAhead[TargetTable, ledger.Entry] | None = None
 
     @classmethod
@@ -195,6 +196,11 @@ class Migration:
             self._restage_lost(conn, table)
             return checks.run_checks(conn, self.layout, self.plan, table, names, budgets)
 
+    def preview(self, table: TargetTable) -> list[dict[str, Any]]:
+        """Return the first rows of a loaded table; what is in them only where the setting `preview` allows it."""
+        with self.reading() as conn:
+            return first_rows(conn, self.layout, table, with_values=self.settings.preview)
+
     def _restage_lost(self, conn: Connection, table: TargetTable) -> None:
         """Stage again what was dropped, or emptied by a crash of the server, if the export is still the same."""
         for name in dict.fromkeys([table.xata_name, *sorted(table.cycle)]):
@@ -279,6 +285,13 @@ class Migration:
         # Nobody waits for a server only to hear what it has besides
         strangers = self.files.strangers if "files" in self.__dict__ else ()
         return [f"{name}: no table of the schema has this name; it is left out" for name in strangers]
+
+    def sizes(self) -> Mapping[str, tuple[str, int]]:
+        """Return for each table that the export has what holds its rows, and how many bytes these are."""
+        return {
+            name: (file.file, _size_of(file)) if isinstance(file, TableFile) else (file.relation.file, file.size)
+            for name, file in self.files.found.items()
+        }
 
     def heads(self) -> Mapping[str, TableReader]:
         """Open every file of the export and read its head; nothing without an export."""

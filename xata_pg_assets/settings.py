@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     json_strings: Literal["auto", "encoded", "plain"] = Field(
         "auto", description="how a string in a json column is read"
     )
+    preview: bool = Field(
+        False, description="show in Dagit the values of a table's first ten rows, not only their sizes"
+    )
     source_schema: str = Field("public", description="schema of a PostgreSQL source")
     target_schema: str = Field("public", description="schema of the migrated tables")
     work_schema: str = Field(
