@@ -5,7 +5,8 @@ XataPgError
 │   └── SchemaError   exit 2: the Xata schema cannot be used
 ├── ExportError       exit 3: a file of the export cannot be read; names file and line
 ├── TargetError       exit 3: the target database refuses for good
-└── TransientError    exit 3: the target is gone or busy; running again continues
+├── TransientError    exit 3: the target is gone or busy; running again continues
+└── StoppedError      exit 3: the user stopped it
 
 Only TransientError is worth a retry.
 """
@@ -18,6 +19,7 @@ __all__ = [
     "ExitCode",
     "ExportError",
     "SchemaError",
+    "StoppedError",
     "TargetError",
     "TransientError",
     "UsageError",
@@ -67,3 +69,12 @@ class TargetError(XataPgError):
 
 class TransientError(XataPgError):
     """Raised when the target is unreachable or busy: the same call may go through later."""
+
+
+class StoppedError(XataPgError):
+    """Raised when the user stopped a migration; tells how far it had come."""
+
+    def __init__(self, done: int, tables: int) -> None:
+        super().__init__(
+            f"stopped with {done} of {tables} tables done. What was committed stays; running again continues"
+        )

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from xata_pg_assets import __version__
 from xata_pg_assets.cli.flags import as_environment, with_settings
-from xata_pg_assets.errors import UsageError, XataPgError
+from xata_pg_assets.errors import StoppedError, UsageError, XataPgError
 from xata_pg_assets.settings import Settings
 
 # Dagster, pyarrow and the rest are imported by the commands that need them: `--help` must not wait for them
@@ -309,7 +309,10 @@ def _run_and_report(
     from xata_pg_assets.report.progress import progress
 
     started_at, errors = datetime.now(UTC), list[str]()
-    with progress(err) as migration.observer:
+    tables = len(migration.plan.tables if chosen is None else chosen)
+    with progress(err) as observer:
+        migration.observer = observer
+        observer.expect(tables)
         try:
             _ = migration.layout  # an unreachable target is told once, not by every table
             errors += run(migration, chosen).lines
@@ -317,6 +320,8 @@ def _run_and_report(
             raise
         except XataPgError as error:
             errors.append(str(error))
+        except KeyboardInterrupt:
+            raise StoppedError(observer.done, tables) from None
     try:
         with connect(migration.url) as conn:
             result = _report(migration, conn, chosen, errors, started_at)

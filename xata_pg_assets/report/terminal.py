@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from xata_pg_assets.errors import ExitCode
 from xata_pg_assets.report.result import Report
 
 __all__ = ["print_report"]
@@ -29,6 +30,9 @@ _VERDICTS = {
 def print_report(console: Console, report: Report) -> None:
     """Print the tables, what stands out, and the verdict last, where the eye is."""
     tables = report["tables"]
+    if report["exit_code"] == ExitCode.NOT_FINISHED and not any(table["seconds"] for table in tables):
+        console.print("[bold red]Nothing was migrated.[/]")
+        return
     # What is nought everywhere needs no column
     counts = {
         title: key
