@@ -33,6 +33,10 @@ __all__ = ["app"]
 app = typer.Typer(
     name="xata-pg",
     help="From a Xata Lite export to a clean, standard PostgreSQL database, proven cell by cell.",
+    epilog=(
+        "Example: xata-pg demo export, then xata-pg migrate --source export, then xata-pg ui --source export. "
+        "To complete commands and flags by Tab: xata-pg --install-completion, then open a new shell."
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
