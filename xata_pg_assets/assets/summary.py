@@ -143,15 +143,15 @@ def _page(report: Report, page: Path | None) -> Mapping[str, Any]:
 
 
 def _row(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a table's line, narrow enough for the page."""
+    rows = f"{table['source_rows']:,} → {table['target_rows']:,}"
+    for fact, word in (("rejected_rows", "rejected"), ("duplicate_rows", "copies"), ("dangling_links", "dangling")):
+        rows += f", {table[fact]:,} {word}" if table[fact] else ""
     failed = [check["name"] for check in table["checks"] if not check["passed"]]
     verdict = f"FAILED: {', '.join(failed)}" if failed else f"{len(table['checks'])} passed"
     return {
         "table": table["table"],
-        "in the export": table["source_rows"],
-        "in the table": table["target_rows"],
-        "rejected": table["rejected_rows"],
-        "copies": table["duplicate_rows"],
-        "dangling": table["dangling_links"],
+        "export → table": rows,
         "time": describe_seconds(table["seconds"]),
         "checks": verdict if table["checks"] else "NOT CHECKED",
     }
@@ -162,7 +162,7 @@ def _failed(report: Report) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _wrong(report: Report) -> list[Mapping[str, Any]]:
-    wrong = [{"where": f"{name}.{check['name']}", "what": check["description"]} for name, check in _failed(report)]
+    wrong = [{"where": f"{name}: {check['name']}", "what": check["description"]} for name, check in _failed(report)]
     unchecked = [table["table"] for table in report["tables"] if not table["checks"]]
     return wrong + [{"where": name, "what": "not migrated or not checked yet"} for name in unchecked]
 

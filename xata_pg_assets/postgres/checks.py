@@ -382,8 +382,17 @@ class _Checker:
         return {f"rejected: {reason}": count for reason, count in rows}
 
     def _dangling(self) -> sql.Composed:
-        return sql.SQL("SELECT old_id, xata_column, missing_id FROM {} WHERE xata_table = {} ORDER BY old_id").format(
-            self.layout.work("dangling_links"), sql.Literal(self.table.xata_name)
+        """Select the links set to NULL, with what became of the rows that they named."""
+        parents = comma(
+            sql.SQL("({}, {})").format(sql.Literal(column.xata_name), sql.Literal(column.link.table))
+            for column in self.table.links
+            if column.link
+        )
+        return statements.get("dangling").format(
+            dangling=self.layout.work("dangling_links"),
+            rejected=self.layout.work("rejected_rows"),
+            parents=parents,
+            table=sql.Literal(self.table.xata_name),
         )
 
     def _mapped_rows(self) -> int:

@@ -105,7 +105,7 @@ class TestShapes:
         for name, spec in specs_of(definitions_of()).items():
             by_stage.setdefault(name.partition("/")[0], set()).add((spec.group_name, frozenset(spec.kinds)))
         assert by_stage == {
-            "xata_export": {("export", frozenset({"xata"}))},
+            "xata_export": {("xata", frozenset({"xata"}))},
             "xata": {("xata", frozenset({"xata", "postgres"}))},
             "id_mapping": {("id_mapping", frozenset({"postgres"}))},
             "postgres": {("postgres", frozenset({"postgres", "table"}))},

@@ -144,7 +144,7 @@ def change(path: Path, column: str, values: dict[int, str]) -> None:
 
 def test_1_the_graph_reads_from_left_to_right(screen: Screen):
     screen.open("/asset-groups")
-    groups = ["export", "xata", "id_mapping", "postgres", "report"]
+    groups = ["xata", "id_mapping", "postgres", "report"]
     nodes = [screen.page.locator("[data-testid], div").get_by_text(group, exact=True).last for group in groups]
     for node in nodes:
         node.wait_for()
@@ -194,7 +194,13 @@ def test_5_planted_faults_are_red_with_their_rows(screen: Screen):
     screen.sees(re.compile("2 rejected in all, 0 allowed"), "captain", "12.5", "bad_value", re.compile("rejected_rows"))
     screen.shoot("red_check")
     screen.open("/assets/postgres/organization_members?view=checks&checkDetail=foreign_keys")
-    screen.sees("rec_nobody", re.compile("1 to rows that are not there"), re.compile("^SELECT old_id"))
+    screen.sees(
+        "rec_nobody",
+        "not in the export",
+        "that row was rejected",
+        re.compile("1 to rows that are not there"),
+        re.compile("^SELECT d.old_id"),
+    )
     screen.shoot("red_link")
     screen.open(f"/runs/{failed}")
     screen.sees(re.compile(r"mindmaps\.csv:\d+: "))
@@ -202,5 +208,5 @@ def test_5_planted_faults_are_red_with_their_rows(screen: Screen):
     # The daemon sees the failure, and has the report written all the same
     assert screen.wait(lambda run: run["runId"] != failed and run["status"] in ("SUCCESS", "FAILURE")) == "SUCCESS"
     screen.open("/assets/migration_report")
-    screen.sees("personnel.row_count", "organization_members.foreign_keys", re.compile(r"^mindmaps\.csv:\d+: "))
+    screen.sees("personnel: row_count", "organization_members: foreign_keys", re.compile(r"^mindmaps\.csv:\d+: "))
     screen.shoot("red_report")
