@@ -41,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True, soft_wrap=True)
+err = Console(stderr=True)
 
 _NOTHING = "nothing was migrated into this target yet; run xata-pg migrate"
 

@@ -19,7 +19,8 @@ from xata_pg_assets.xata.records import TableReader
 __all__ = ["describe_plan", "print_plan"]
 
 _FEW = 12
-_RULES = ": user-teams becomes user_teams, a link author becomes author_id; `xata-pg plan --json` lists them"
+_OTHER_COLUMNS = 48  # what number, rows, size, columns and the blanks between them take
+_RULES = ": user-teams is user_teams, a link author is author_id; `xata-pg plan --json` lists them"
 
 
 def describe_plan(migration: Migration) -> dict[str, Any]:
@@ -77,14 +78,17 @@ def print_plan(console: Console, description: dict[str, Any]) -> None:
     source = description["source"] or "the schema alone, for no source is set,"
     console.print(f"from [bold]{escape(source)}[/] to [bold]{escape(description['target'])}[/]")
     grid = Table(box=None, pad_edge=False, header_style="bold")
-    grid.add_column("", justify="right")
+    tables = description["tables"]
+    grid.add_column("", no_wrap=True)
     grid.add_column("table", no_wrap=True)
-    grid.add_column("rows, about", justify="right", no_wrap=True)
-    grid.add_column("size", justify="right", no_wrap=True)
-    grid.add_column("columns", justify="right", no_wrap=True)
+    for title in ("rows, about", "size", "columns"):
+        grid.add_column(title, justify="right", no_wrap=True)
     grid.add_column("read as", no_wrap=True)
-    grid.add_column("links to", no_wrap=True, overflow="ellipsis")
-    for number, table in enumerate(description["tables"], 1):
+    grid.add_column("links to", no_wrap=True)
+    # Where it is narrow, what a table links to is cut: rich would cut all columns
+    others = max(len(table["table"]) + len(table["dialect"] or "no file") for table in tables)
+    room = max(console.width - others - _OTHER_COLUMNS, 8)
+    for number, table in enumerate(tables, 1):
         grid.add_row(
             str(number),
             escape(table["table"]),
@@ -92,7 +96,7 @@ def print_plan(console: Console, description: dict[str, Any]) -> None:
             f"{table['bytes'] / 1e6:,.2f} MB" if table["file"] else "",
             str(len(table["columns"])),
             table["dialect"] or ("no file" if description["source"] else ""),
-            escape(", ".join(table["links_to"])),
+            escape(_cut(", ".join(table["links_to"]), room)),
         )
     console.print(grid)
     for cycle in description["cycles"]:
@@ -106,6 +110,10 @@ def print_plan(console: Console, description: dict[str, Any]) -> None:
     verdict = "[red]It would not go through.[/]" if description["problems"] else "[green]Nothing stands in the way.[/]"
     rows = sum(table["bytes"] for table in description["tables"])
     console.print(f"{len(description['tables'])} tables, {rows / 1e6:,.1f} MB. {verdict}")
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _print_renamings(console: Console, renamed: list[dict[str, str]]) -> None:

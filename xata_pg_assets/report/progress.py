@@ -123,7 +123,7 @@ class TerminalObserver:
         return words
 
     def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

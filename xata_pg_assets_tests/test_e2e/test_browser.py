@@ -86,7 +86,7 @@ def screen(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     write_demo(folder / "export")
     with start(folder, database, port) as dagit, sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page = browser.new_page(viewport={"width": 1600, "height": 900})
         page.set_default_timeout(PATIENCE * 1000)
         yield Screen(page, dagit, folder / "export")
         browser.close()
@@ -145,7 +145,7 @@ def change(path: Path, column: str, values: dict[int, str]) -> None:
 def test_1_the_graph_reads_from_left_to_right(screen: Screen):
     screen.open("/asset-groups")
     groups = ["xata", "id_mapping", "postgres", "report"]
-    nodes = [screen.page.locator("[data-testid], div").get_by_text(group, exact=True).last for group in groups]
+    nodes = [screen.page.locator(f"[data-tooltip='{group}']").first for group in groups]
     for node in nodes:
         node.wait_for()
     places = [node.bounding_box()["x"] for node in nodes]
