@@ -26,6 +26,7 @@ _WORDS: dict[Step, str] = {
 # Where nobody watches, only what takes long is worth a line
 _LONG = 1
 _SECONDS_BETWEEN = 10
+_ENOUGH_TO_TELL = 3  # tables, before the time that all will take can be told
 
 
 @dataclass(slots=True)
@@ -118,7 +119,7 @@ class TerminalObserver:
         task = self._progress.tasks[0]
         total = int(task.total or 0)
         words = f"{self.done} of {total} done"
-        if task.elapsed and 0 < self.done < total:
+        if task.elapsed and _ENOUGH_TO_TELL <= self.done < total:
             words += f", about {describe_seconds(task.elapsed * (total - self.done) / self.done)} to go"
         return words
 
