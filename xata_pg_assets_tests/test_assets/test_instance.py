@@ -51,7 +51,7 @@ def test_a_terminal_keeps_its_streams(shapes, tmp_path):
     migration.check = lambda table, names: seen.append(os.fstat(2)) or check(table, names)
     assert run_migration(migration, [migration.plan.find("b")]).lines == []
     assert [os.path.samestat(begun, each) for each in seen] == [True]
-    assert [path for path in tmp_path.rglob("*.err")] == []
+    assert list(tmp_path.rglob("*.err")) == []
 
 
 def test_the_line_of_a_lost_server_is_ours_and_holds_no_secret(shapes, monkeypatch):
