@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: migrate test lint types unit docs survival models-check ui bench audit clean
+.PHONY: migrate test lint types unit docs survival models-check browser ui bench audit clean
 
 migrate: $(VENV)/installed
 	$(BIN)/xata-pg demo export
@@ -40,6 +40,10 @@ models-check: $(VENV)/tested
 
 ui: $(VENV)/installed
 	$(BIN)/xata-pg ui --source export
+
+browser: $(VENV)/tested
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	XATA_PG_BROWSER=1 $(BIN)/pytest -rs -v xata_pg_assets_tests/test_e2e/test_browser.py
 
 bench: $(VENV)/tested
 	$(BIN)/python benchmarks/speed.py

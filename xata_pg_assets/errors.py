@@ -6,8 +6,9 @@ XataPgError
 ├── ExportError       exit 3: a file of the export cannot be read; names file and line
 ├── TargetError       exit 3: the target database refuses for good
 ├── BusyError         exit 3: another migration is at work on the target; names it
-└── TransientError    exit 3: the target is gone or busy; running again continues
-    └── UnreachableError  exit 3: it cannot even be connected to
+├── TransientError    exit 3: the target is gone or busy; running again continues
+│   └── UnreachableError  exit 3: it cannot even be connected to
+└── StoppedError      exit 3: the user stopped it
 
 Only TransientError is worth a retry.
 """
@@ -21,6 +22,7 @@ __all__ = [
     "ExitCode",
     "ExportError",
     "SchemaError",
+    "StoppedError",
     "TargetError",
     "TransientError",
     "UnreachableError",
@@ -91,6 +93,15 @@ class TransientError(XataPgError):
 
 class UnreachableError(TransientError):
     """Raised when there is no connection to be had; statements that were cut off raise TransientError."""
+
+
+class StoppedError(XataPgError):
+    """Raised when the user stopped a migration; tells how far it had come."""
+
+    def __init__(self, done: int, tables: int) -> None:
+        super().__init__(
+            f"stopped with {done} of {tables} tables done. What was committed stays; running again continues"
+        )
 
 
 def in_one_line(text: str) -> str:

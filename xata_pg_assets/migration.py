@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
 from time import sleep
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import psycopg
 
@@ -31,6 +31,7 @@ from xata_pg_assets.postgres.connection import (
 )
 from xata_pg_assets.postgres.dangling import REJECTED, DanglingLinks
 from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets.postgres.preview import preview as first_rows
 from xata_pg_assets.postgres.run_lock import RunLock
 from xata_pg_assets.postgres.source import Source
 from xata_pg_assets.postgres.source_table import SourceTable, SourceTables, find_source_tables
@@ -41,7 +42,7 @@ from xata_pg_assets.xata.records import ReadOptions, TableReader
 from xata_pg_assets.xata.schema import XataSchema
 from xata_pg_assets.xata.schema_files import find_schema, read_schema
 
-__all__ = ["Migration", "Observer", "Step", "example_schema_path", "resolve_schema"]
+__all__ = ["Migration", "Nobody", "Observer", "Step", "example_schema_path", "resolve_schema"]
 
 Step = Literal["staging", "mapping", "loading", "checking"]
 
@@ -62,7 +63,7 @@ class Observer(Protocol):
         """The step is over, well or not."""
 
 
-class _Nobody:
+class Nobody:
     """Watches nothing."""
 
     def begin(self, table: TargetTable, step: Step, size: int | None) -> None: ...
@@ -79,7 +80,7 @@ class Migration:
         self.settings = settings
         self.schema = schema
         self.plan: Plan = make_plan(schema, settings.plan_options)
-        self.observer: Observer = observer or _Nobody()
+        self.observer: Observer = observer or Nobody()
         self._ahead: WorkAhead[TargetTable, ledger.Entry] | None = None
         self._run_lock: RunLock | None = None
         self._backoff: Sequence[float] = ()
@@ -269,6 +270,11 @@ class Migration:
                     self._dangling(conn, table).refuse_or_reject()
             return checks.run_checks(conn, self.layout, self.plan, table, names, budgets)
 
+    def preview(self, table: TargetTable) -> list[dict[str, Any]]:
+        """Return the first rows of a loaded table; what is in them only where the setting `preview` allows it."""
+        with self.reading() as conn:
+            return first_rows(conn, self.layout, table, with_values=self.settings.preview)
+
     def _dangling(self, conn: Connection, table: TargetTable) -> DanglingLinks:
         policy = self.settings.dangling_links
         return DanglingLinks(conn, self.layout, self.plan, table, policy, self._read_again)
@@ -367,6 +373,13 @@ class Migration:
         # Nobody waits for a server only to hear what it has besides
         strangers = self.files.strangers if "files" in self.__dict__ else ()
         return [f"{name}: no table of the schema has this name; it is left out" for name in strangers]
+
+    def sizes(self) -> Mapping[str, tuple[str, int]]:
+        """Return for each table that the export has what holds its rows, and how many bytes these are."""
+        return {
+            name: (file.file, _size_of(file)) if isinstance(file, TableFile) else (file.relation.file, file.size)
+            for name, file in self.files.found.items()
+        }
 
     def heads(self) -> Mapping[str, TableReader]:
         """Open every file of the export and read its head; nothing without an export."""

@@ -105,6 +105,9 @@ class Settings(BaseSettings):
     json_strings: Literal["auto", "encoded", "plain"] = Field(
         "auto", description="how a string in a json column is read"
     )
+    preview: bool = Field(
+        False, description="show in Dagit the values of a table's first ten rows, not only their sizes"
+    )
     follow_links: bool = Field(False, description="read table files that are links leading out of the source folder")
     max_gzip_ratio: NonNegativeInt = Field(
         1000, description="how many bytes each byte of a .gz may become, beyond 16 MB; 0: any number"

@@ -1,26 +1,20 @@
 """Assets and checks of one table, made from its spec: thin ops around the migration."""
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
+from xata_pg_assets.assets.shown import check_metadata, table_of
 from xata_pg_assets.assets.specs import XataTranslator, postgres_key
-from xata_pg_assets.errors import TransientError, UnreachableError, XataPgError
+from xata_pg_assets.assets.step import step
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import TargetTable
-from xata_pg_assets.postgres.checks import BLOCKING, CHECKS, CheckResult
+from xata_pg_assets.postgres.checks import BLOCKING, CHECKS
 from xata_pg_assets.postgres.ledger import Entry
+from xata_pg_assets.report.pace import describe_pace, describe_seconds
 
-__all__ = ["make_mapping_asset", "make_postgres_asset", "make_postgres_checks", "make_xata_asset"]
-
-# Only what may go through later is tried again: a server that went away, a deadlock, a cut line. What can't be
-# connected to is not: the migration has waited for it, once for all steps.
-# Asked for by exception, not by a RetryPolicy: under one Dagster takes Ctrl-C for a failure, and tries again
-MAX_RETRIES = 3
+__all__ = ["asset", "make_mapping_asset", "make_postgres_asset", "make_postgres_checks", "make_xata_asset"]
 
 
 def make_xata_asset(
@@ -28,12 +22,13 @@ def make_xata_asset(
 ) -> dg.AssetsDefinition:
     """The table's rows, landed as they came."""
 
-    @_asset(translator.get_xata_spec(table), op_name, tags)
+    @asset(translator.get_xata_spec(table), op_name, tags)
     def xata(context: dg.AssetExecutionContext, migration: dg.ResourceParam[Migration]) -> dg.MaterializeResult[None]:
-        with _interruptible(), _told(context.op_execution_context.retry_number):
+        with step(context, migration):
             line = migration.stage(table)
         for warning in line.staging_warnings:
             context.log.warning(warning)
+        context.log.info(_staged(line))
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": line.staged_rows or 0,
@@ -53,11 +48,11 @@ def make_mapping_asset(
 ) -> dg.AssetsDefinition:
     """The table's id mapping."""
 
-    @_asset(translator.get_mapping_spec(table), op_name, tags)
+    @asset(translator.get_mapping_spec(table), op_name, tags)
     def id_mapping(
         context: dg.AssetExecutionContext, migration: dg.ResourceParam[Migration]
     ) -> dg.MaterializeResult[None]:
-        with _interruptible(), _told(context.op_execution_context.retry_number):
+        with step(context, migration):
             line = migration.map_ids(table)
         return dg.MaterializeResult(
             metadata={"dagster/row_count": line.mapped_rows or 0, "seconds": round(line.mapping_seconds, 3)}
@@ -71,15 +66,18 @@ def make_postgres_asset(
 ) -> dg.AssetsDefinition:
     """The migrated table."""
 
-    @_asset(translator.get_postgres_spec(table), op_name, tags)
+    @asset(translator.get_postgres_spec(table), op_name, tags)
     def postgres(
         context: dg.AssetExecutionContext, migration: dg.ResourceParam[Migration]
     ) -> dg.MaterializeResult[None]:
-        with _interruptible(), _told(context.op_execution_context.retry_number):
+        with step(context, migration):
             line = migration.load(table)
+            first = migration.preview(table)
+        context.log.info(_loaded(line))
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": line.target_rows or 0,
+                **({"first rows": table_of(first)} if first else {}),
                 "inserted_rows": line.inserted_rows or 0,
                 "updated_rows": line.updated_rows or 0,
                 "deleted_rows": line.deleted_rows or 0,
@@ -109,7 +107,7 @@ def make_postgres_checks(table: TargetTable, op_name: str, tags: Mapping[str, st
         context: dg.AssetCheckExecutionContext, migration: dg.ResourceParam[Migration]
     ) -> Iterator[dg.AssetCheckResult]:
         selected = {key.name for key in context.selected_asset_check_keys}
-        with _interruptible(), _told(context.op_execution_context.retry_number):
+        with step(context, migration):
             results = migration.check(table, selected)
         for result in results:
             yield dg.AssetCheckResult(
@@ -118,10 +116,10 @@ def make_postgres_checks(table: TargetTable, op_name: str, tags: Mapping[str, st
                 passed=result.passed,
                 severity=dg.AssetCheckSeverity(result.severity),
                 description=result.description,
-                metadata=_check_metadata(result),
+                metadata=check_metadata(result),
             )
 
-    # Not by multi_asset_check, for the reason that `_asset` has
+    # Not by multi_asset_check, for the reason that `asset` has
     definition: dg.AssetChecksDefinition = dg.AssetChecksDefinition.create(
         node_def=checks,
         keys_by_input_name={"table": postgres_key(table)},
@@ -131,9 +129,9 @@ def make_postgres_checks(table: TargetTable, op_name: str, tags: Mapping[str, st
     return definition
 
 
-def _asset(
-    spec: dg.AssetSpec, op_name: str, tags: Mapping[str, str]
-) -> Callable[[Callable[..., dg.MaterializeResult[None]]], dg.AssetsDefinition]:
+def asset(
+    spec: dg.AssetSpec, op_name: str, tags: Mapping[str, str], checks: Sequence[dg.AssetCheckSpec] = ()
+) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
     """Decorate what makes an asset, its inputs and its output named here.
 
     The names that Dagster derives from keys are none for `a~b`, and one and the same for `a-b` and `a_b`.
@@ -145,55 +143,34 @@ def _asset(
             for number, dep in enumerate(spec.deps)
         },
         outs={"rows": dg.AssetOut.from_spec(spec.replace_attributes(deps=[]), dagster_type=dg.Nothing)},
+        check_specs=checks,
         op_tags=tags,
     )
 
 
-def _check_metadata(result: CheckResult) -> Mapping[str, Any]:
-    metadata: dict[str, Any] = dict(result.facts)
-    if result.rows:
-        metadata["rows"] = dg.MetadataValue.table(
-            records=[dg.TableRecord({name: _plain(value) for name, value in row.items()}) for row in result.rows],
-            schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in result.rows[0]]),
-        )
-    if result.query:
-        metadata["all of them"] = dg.MetadataValue.md(f"```sql\n{result.query}\n```")
-    return metadata
+def _staged(line: Entry) -> str:
+    """Say how the reading of a table went."""
+    if line.file is None:
+        return f"{line.xata_table}: there is no file to read."
+    if line.loaded_at and line.staged_at and line.staged_at < line.loaded_at:
+        return f"{line.file} is the file that is staged already; nothing is read again."
+    text = f"Read {line.file} in {describe_seconds(line.staging_seconds)}: "
+    text += describe_pace(line.source_rows, line.staging_seconds)
+    if line.rejected_rows or line.duplicate_rows:
+        text += f"; {line.rejected_rows:,} rejected, {line.duplicate_rows:,} exact copies dropped"
+    return f"{text}."
 
 
-def _plain(value: Any) -> str | int | float | bool | None:
-    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+def _loaded(line: Entry) -> str:
+    """Say how the load of a table went."""
+    text = f"Table {line.target_table} holds {line.target_rows or 0:,} rows: {line.inserted_rows or 0:,} inserted, "
+    text += f"{line.updated_rows or 0:,} updated, {line.deleted_rows or 0:,} deleted"
+    if line.dangling_links:
+        text += f", {line.dangling_links:,} links to rows that are not there set to NULL"
+    return f"{text}, in {describe_seconds(line.load_seconds)}."
 
 
 def _file_facts(line: Entry) -> Mapping[str, Any]:
     if line.file is None:
         return {}
     return {"file": line.file, "sha256": line.sha256, "dialect": line.dialect}
-
-
-@contextmanager
-def _told(retries: int) -> Iterator[None]:
-    """Let Dagster retry what is transient; end the step with one line on anything else that is ours."""
-    try:
-        yield
-    except XataPgError as error:
-        is_worth_it = isinstance(error, TransientError) and not isinstance(error, UnreachableError)
-        if is_worth_it and retries < MAX_RETRIES:
-            raise dg.RetryRequested(MAX_RETRIES, seconds_to_wait=2**retries) from error
-        raise dg.Failure(str(error), allow_retries=False) from error
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C be what psycopg knows: it then cancels the statement, which would run on and hold its locks."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        for number in before:
-            signal.signal(number, signal.default_int_handler)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""The asset graph of one migration: assets, checks, jobs and what they run with."""
+"""The asset graph of one migration: assets, checks, jobs, sensors and what they run with."""
 
 from __future__ import annotations
 
@@ -13,24 +13,28 @@ from xata_pg_assets.assets.factories import (
     make_postgres_checks,
     make_xata_asset,
 )
+from xata_pg_assets.assets.jobs import CHECK_JOB, MIGRATE_JOB, clean, make_asset_jobs, make_report_job
+from xata_pg_assets.assets.sensors import make_export_sensor, make_failure_sensor
 from xata_pg_assets.assets.specs import XataTranslator
+from xata_pg_assets.assets.summary import PageWriter, make_export_asset, make_report_asset
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.naming import NameSpace, snake_case
 from xata_pg_assets.postgres.layout import Layout
 
 __all__ = ["CHECK_JOB", "LOAD", "MIGRATE_JOB", "build_definitions"]
 
-MIGRATE_JOB = "migrate"
-CHECK_JOB = "check"
 LOAD = "postgres__"  # begins the name of the step that makes a table
 
 
-def build_definitions(migration: Migration) -> dg.Definitions:
-    """Build the graph of a migration's plan; nothing is read or connected to."""
+def build_definitions(migration: Migration, write_page: PageWriter | None = None) -> dg.Definitions:
+    """Build the graph of a migration's plan; nothing is read or connected to.
+
+    `write_page` writes the report as a page of its own, to hand on.
+    """
     settings = migration.settings
     layout = Layout(settings.target_schema, settings.work_schema, settings.staging_schema)
     translator = XataTranslator(migration.plan, layout, rejects_dangling=settings.dangling_links == "reject")
-    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [translator.get_export_spec()]
+    assets = [make_export_asset(translator), make_report_asset(translator, write_page)]
     checks: list[dg.AssetChecksDefinition] = []
     names = NameSpace()
     for order, table in enumerate(migration.plan.tables):
@@ -42,21 +46,12 @@ def build_definitions(migration: Migration) -> dg.Definitions:
         assets.append(make_mapping_asset(translator, table, f"id_mapping__{name}", tags))
         assets.append(make_postgres_asset(translator, table, f"{LOAD}{name}", tags))
         checks.append(make_postgres_checks(table, f"checks__{name}", tags))
+    report_job = make_report_job()
     return dg.Definitions(
         assets=assets,
         asset_checks=checks,
-        jobs=[
-            dg.define_asset_job(
-                MIGRATE_JOB,
-                selection=dg.AssetSelection.all(),
-                description="Stage every table of the export, map its ids, load it and check it.",
-            ),
-            dg.define_asset_job(
-                CHECK_JOB,
-                selection=dg.AssetSelection.all_asset_checks(),
-                description="Compare every migrated table with the export again.",
-            ),
-        ],
+        jobs=[*make_asset_jobs(migration.plan), report_job, clean],
+        sensors=[make_export_sensor(migration), make_failure_sensor(report_job)],
         resources={"migration": _resource(migration)},
         executor=dg.in_process_executor,
     )

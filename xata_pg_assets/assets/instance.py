@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 
 from xata_pg_assets.errors import TransientError, UsageError
 from xata_pg_assets.postgres.accounts import make_home
@@ -18,6 +19,7 @@ from xata_pg_assets.settings import Settings
 
 __all__ = ["dagster_environment", "dagster_home", "kept_open", "open_instance"]
 
+_NO_CAPTURE = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 _URL_VARIABLE = "XATA_PG_DAGSTER_STORAGE_URL"
 
 
@@ -35,8 +37,11 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+def open_instance(settings: Settings, *, captures_output: bool = True) -> Iterator[dg.DagsterInstance]:
     """Open the instance, made first where it is new; only one process makes it.
+
+    Without `captures_output` a run leaves standard output and error alone: Dagster else sends them through files
+    and four processes of its own, and what a terminal shows stands still, or comes twice.
 
     Raises:
         UsageError: the home folder cannot be written.
@@ -54,7 +59,8 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     with (home / "instance.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            instance = dg.DagsterInstance.from_config(str(home))
+            overrides = None if captures_output else {"compute_logs": _NO_CAPTURE}
+            instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides))
             instance.get_runs(limit=1)
             instance.get_asset_keys(limit=1)
             instance.all_instigator_state()

@@ -60,7 +60,8 @@ def _run(migration: Migration, job: str, selection: dg.AssetSelection) -> RunRes
     )
     run_id = str(uuid4())
     job_def = chosen.resolve_job_def(job)
-    with open_instance(migration.settings) as instance, kept_open(migration.settings, instance, run_id):
+    settings = migration.settings
+    with open_instance(settings, captures_output=False) as instance, kept_open(settings, instance, run_id):
         try:
             result = job_def.execute_in_process(
                 instance=instance, run_id=run_id, raise_on_error=False, run_config=_QUIET

@@ -9,13 +9,21 @@ from dataclasses import replace
 import dagster as dg
 
 from xata_pg_assets import __version__
+from xata_pg_assets.plan.domains import domains
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.staging import landing_columns
 
-__all__ = ["EXPORT_KEY", "XataTranslator", "mapping_key", "postgres_key", "xata_key"]
+__all__ = ["EXPORT_KEY", "REPORT_KEY", "XataTranslator", "keys", "mapping_key", "postgres_key", "xata_key"]
 
 EXPORT_KEY = dg.AssetKey("xata_export")
+REPORT_KEY = dg.AssetKey("migration_report")
+
+_METADATA_WORDS = {
+    "xata.version": "How often the row was written in Xata",
+    "xata.createdAt": "When the row was made in Xata",
+    "xata.updatedAt": "When the row was last changed in Xata",
+}
 
 
 def xata_key(table: TargetTable) -> dg.AssetKey:
@@ -40,13 +48,18 @@ class XataTranslator:
         self.plan = plan
         self.layout = layout
         self.rejects_dangling = rejects_dangling
+        self.domains = {table.xata_name: name for name, tables in domains(plan).items() for table in tables}
 
     def get_export_spec(self) -> dg.AssetSpec:
-        """The export itself, which nothing here makes."""
+        """The export itself, which is looked at before anything is read."""
         return dg.AssetSpec(
             EXPORT_KEY,
-            description="The export of the Xata database: one file a table, and the schema.",
-            group_name="export",
+            description=(
+                "The export of the Xata database: one file a table.\n\n"
+                "Materializing it looks which files there are, and whether the target can be reached; "
+                "it reads no rows and writes none."
+            ),
+            group_name="xata",  # a group of its own would push the graph below the size at which it tells results
             kinds={"xata"},
         )
 
@@ -56,11 +69,13 @@ class XataTranslator:
             xata_key(table),
             deps=[EXPORT_KEY],
             description=(
-                f"The rows of the Xata table `{table.xata_name}` as the export has them, old ids and all, "
-                f"in the staging table `{self.layout.staging_schema}.{table.staging}`."
+                f"Rows of the Xata table {table.xata_name} as the export has them, old ids and all.\n\n"
+                f"They lie in the staging table `{self.layout.staging_schema}.{table.staging}`. What is wrong with a "
+                f"row of the file is in `{self.layout.work_schema}.rejected_rows`, with file and line."
             ),
             group_name="xata",
             kinds={"xata", "postgres"},
+            tags=self._tags(table),
             code_version=_code_version(table),
             metadata={
                 "dagster/table_name": f"{self.layout.staging_schema}.{table.staging}",
@@ -76,18 +91,29 @@ class XataTranslator:
             mapping_key(table),
             deps=[xata_key(table)],
             description=(
-                f"The new bigint id of every old id of `{table.xata_name}`: 1, 2, 3, … in the order of the old ids. "
-                "An id once given never changes."
+                f"New bigint id of every old id of {table.xata_name}: 1, 2, 3, … in the order of the old ids.\n\n"
+                f"It is the table `{self.layout.work_schema}.{table.mapping}`. An id once given never changes."
             ),
             group_name="id_mapping",
             kinds={"postgres"},
+            tags=self._tags(table),
             code_version=__version__,
             metadata={
                 "dagster/table_name": f"{self.layout.work_schema}.{table.mapping}",
                 "dagster/column_schema": dg.TableSchema(
                     columns=[
-                        dg.TableColumn("old_id", "text", constraints=_constraints("primary key", nullable=False)),
-                        dg.TableColumn("new_id", "bigint", constraints=_constraints(unique=True, nullable=False)),
+                        dg.TableColumn(
+                            "old_id",
+                            "text",
+                            description="The id that the row had in Xata",
+                            constraints=_constraints("primary key", nullable=False),
+                        ),
+                        dg.TableColumn(
+                            "new_id",
+                            "bigint",
+                            description=f"Its id in {table.name}",
+                            constraints=_constraints(unique=True, nullable=False),
+                        ),
                     ]
                 ),
             },
@@ -108,34 +134,58 @@ class XataTranslator:
             description=self._describe(table),
             group_name="postgres",
             kinds={"postgres", "table"},
+            tags=self._tags(table),
             code_version=_code_version(table),
             metadata={
                 "dagster/table_name": f"{self.layout.target_schema}.{table.name}",
                 "dagster/column_schema": dg.TableSchema(
-                    columns=[self._column(column) for column in table.columns],
+                    columns=[self._column(table, column) for column in table.columns],
                 ),
                 "dagster/column_lineage": self._lineage(table),
                 "xata_table": table.xata_name,
             },
         )
 
-    def _describe(self, table: TargetTable) -> str:
-        text = (
-            f"The table `{self.layout.target_schema}.{table.name}`, migrated from the Xata table `{table.xata_name}`."
+    def get_report_spec(self) -> dg.AssetSpec:
+        """The whole result; it follows the tables that no other table follows, and so all of them."""
+        followed = {parent.name for table in self.plan.tables for parent in self.plan.upstream(table)}
+        return dg.AssetSpec(
+            REPORT_KEY,
+            deps=[postgres_key(table) for table in self.plan.tables if table.name not in followed],
+            description=(
+                "The whole result on one page: every table, its rows in and out, its checks, its time.\n\n"
+                "Look at **Metadata** below: the verdict, what is wrong, the tables. This asset's own check is red as "
+                "long as anything is."
+            ),
+            group_name="report",
+            kinds={"report"},
         )
-        if table.links:
-            links = ", ".join(
-                f"`{column.name}` → `{self.plan.by_xata_name[column.link.table].name}`"
-                for column in table.links
-                if column.link
-            )
-            text += f" Foreign keys: {links}."
+
+    def _tags(self, table: TargetTable) -> dict[str, str]:
+        return {"domain": self.domains[table.xata_name]}
+
+    def _describe(self, table: TargetTable) -> str:
+        name = f"{self.layout.target_schema}.{table.name}"
+        lines = [
+            f"Table {name} of the new database: the rows of the Xata table {table.xata_name}, "
+            "with bigint ids and real foreign keys."
+        ]
+        links = [
+            f"- `{column.name}` → `{self.plan.by_xata_name[column.link.table].name}`"
+            f" (the link `{column.xata_name}` of Xata; on delete {column.link.on_delete})"
+            for column in table.links
+            if column.link
+        ]
+        lines.append("It links to no other table." if not links else "It links to:\n" + "\n".join(links))
+        referrers = dict.fromkeys(f"`{other.name}.{column.name}`" for other, column in self.plan.referrers(table))
+        if referrers:
+            lines.append(f"Linked to by {', '.join(referrers)}.")
         if table.cycle:
             others = ", ".join(f"`{name}`" for name in sorted(table.cycle) if name != table.xata_name)
-            text += f" It links in a circle with {others}: foreign keys among them come with the later table."
-        return text
+            lines.append(f"It links in a circle with {others}: foreign keys among them come with the later table.")
+        return "\n\n".join(lines)
 
-    def _column(self, column: TargetColumn) -> dg.TableColumn:
+    def _column(self, table: TargetTable, column: TargetColumn) -> dg.TableColumn:
         words = []
         if column.role is Role.ID:
             words.append("primary key")
@@ -145,17 +195,29 @@ class XataTranslator:
             )
         if column.default:
             words.append(f"default {'now()' if column.default.is_now else column.default.value}")
-        description = column.description or (f"Xata: {column.xata_name}" if column.xata_name != column.name else None)
         return dg.TableColumn(
             column.name,
             str(column.type),
-            description=description,
+            description=self._describe_column(table, column),
             constraints=_constraints(
                 *words,
                 nullable=not (column.not_null or column.role is Role.ID),
                 unique=bool(column.unique_constraint) or column.role is Role.ID,
             ),
         )
+
+    def _describe_column(self, table: TargetTable, column: TargetColumn) -> str:
+        """Say where the column's values come from; what the schema says of it comes first."""
+        if column.role is Role.ID:
+            return f"New id; the old one is in {self.layout.work_schema}.{table.mapping}"
+        if column.role is Role.OLD_ID:
+            return "The id that the row had in Xata"
+        if column.role is Role.METADATA:
+            return f"{_METADATA_WORDS[column.xata_name]} ({column.xata_name})"
+        origin = f"Xata: {column.xata_name}, {column.xata_type}"
+        if column.link:
+            origin = f"Xata: {column.xata_name}, link to {column.link.table}"
+        return f"{column.description}\n({origin})" if column.description else origin
 
     def _lineage(self, table: TargetTable) -> dg.TableColumnLineage:
         """Every column comes from its staged column; ids and links through an id mapping."""

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from xata_pg_assets import __version__
 from xata_pg_assets.cli.flags import as_environment, with_settings
-from xata_pg_assets.errors import BusyError, ExitCode, UsageError, XataPgError, counted, in_one_line
+from xata_pg_assets.errors import BusyError, ExitCode, StoppedError, UsageError, XataPgError, counted, in_one_line
 from xata_pg_assets.settings import Settings
 
 # Dagster, pyarrow and the rest are imported by the commands that need them: `--help` must not wait for them
@@ -33,11 +33,15 @@ __all__ = ["app"]
 app = typer.Typer(
     name="xata-pg",
     help="From a Xata Lite export to a clean, standard PostgreSQL database, proven cell by cell.",
+    epilog=(
+        "Example: xata-pg demo export, then xata-pg migrate --source export, then xata-pg ui --source export. "
+        "To complete commands and flags by Tab: xata-pg --install-completion, then open a new shell."
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True, soft_wrap=True)
+err = Console(stderr=True)
 
 _STDOUT = Path("-")
 _NOTHING = "nothing was migrated into this target yet; run xata-pg migrate"
@@ -390,8 +394,11 @@ def _run_and_report(
     from xata_pg_assets.report.progress import progress
 
     started_at, errors = datetime.now(UTC), list[str]()
+    tables = len(migration.plan.tables if chosen is None else chosen)
     with closing(migration):
-        with progress(err) as migration.observer:
+        with progress(err) as observer:
+            migration.observer = observer
+            observer.expect(tables)
             try:
                 with migration.alone() if is_alone else nullcontext():
                     _ = migration.layout  # an unreachable target is told once, not by every table
@@ -404,6 +411,8 @@ def _run_and_report(
                 errors.append(str(error))
             except XataPgError as error:
                 errors.append(str(error))
+            except KeyboardInterrupt:
+                raise StoppedError(observer.done, tables) from None
         try:
             with migration.reading() as conn:
                 result = _report(migration, conn, chosen, errors, started_at)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic import SecretStr
@@ -20,6 +20,7 @@ from xata_pg_assets.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings, i
 __all__ = ["as_environment", "with_settings"]
 
 _PANEL = "Settings (also as XATA_PG_… variables and in the settings file)"
+_METAVARS: Mapping[Any, str | None] = {bool: None, list[str]: "TABLE.COLUMN=RULE"}
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -70,15 +71,26 @@ def _flags() -> Mapping[str, inspect.Parameter]:
         name = _name(field_name, field)
         flag = name.replace("_", "-")
         type_: Any = bool if field.annotation is bool else list[str] if name == "on_delete_links" else str
+        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
         option = typer.Option(
             f"--{flag}/--no-{flag}" if type_ is bool else f"--{flag}",
             help=field.description,
             rich_help_panel=_PANEL,
             show_default=False,
-            metavar=None if type_ is bool else "TABLE.COLUMN=RULE" if type_ is not str else name.upper(),
+            metavar=_METAVARS.get(type_, "|".join(choices) or name.upper()),
+            autocompletion=_completion(choices) if choices else None,
         )
         parameters[name] = _parameter(name, type_, option)
     return parameters
+
+
+def _completion(choices: tuple[str, ...]) -> Callable[[str], list[str]]:
+    """Return what tells a shell how to go on."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [choice for choice in choices if choice.startswith(incomplete)]
+
+    return complete
 
 
 def _parameter(name: str, type_: Any, option: Any) -> inspect.Parameter:

@@ -19,7 +19,7 @@ from xata_pg_assets.errors import counted
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
 from xata_pg_assets.postgres import id_mapping, keys, ledger
 from xata_pg_assets.postgres import sql as statements
-from xata_pg_assets.postgres.catalog import count_rows, exists
+from xata_pg_assets.postgres.catalog import any_row, count_rows, exists
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.expected import Expected, comma, differ, expected_rows
 from xata_pg_assets.postgres.layout import Layout
@@ -247,10 +247,10 @@ class _Checker:
             text = f"the law is broken: {law.replace(' = ', ' against ')}" + (
                 f"; not in the export: {counted(extra, 'row')} in the table" if extra else ""
             )
-            return CheckResult("row_count", False, text, self._lost_or_extra(), facts)
+            return self._failed("row_count", text, self._lost_or_extra(), facts)
         if self._is_changed("rejected_rows"):
             text = f"{law}; and the lines of rejected_rows are not those that were written"
-            return CheckResult("row_count", False, text, self._rows(self._rejected()), facts)
+            return self._failed("row_count", text, self._rejected(), facts)
         if not line.rejected_rows:
             return CheckResult("row_count", True, law, facts=facts)
         rejected = self._total("rejected_rows")
@@ -291,11 +291,11 @@ class _Checker:
         if any(wrong.values()):
             named = ", ".join(f"{count} of {name}" for name, count in wrong.items() if count)
             text = f"links that lead elsewhere than the export's: {named}"
-            return CheckResult("foreign_keys", False, text, self._wrong_cells(list(links)), facts)
+            return self._failed("foreign_keys", text, self._wrong_cells(list(links)), facts)
         text = f"{counted(resolved, 'link')} to rows that the export names"
         if self._is_changed("dangling_links"):
             text += "; and the lines of dangling_links are not those that were written"
-            return CheckResult("foreign_keys", False, text, self._rows(self._dangling()), facts)
+            return self._failed("foreign_keys", text, self._dangling(), facts)
         if not dangling:
             return CheckResult("foreign_keys", True, text, facts=facts)
         everywhere = self._total("dangling_links")
@@ -311,22 +311,14 @@ class _Checker:
         columns = self.table.unique_columns
         if not columns:
             return CheckResult("unique_values", True, "no unique columns in this table")
-        rows: tuple[dict[str, Any], ...] = ()
-        for column in columns:
-            rows += self._rows(
-                sql.SQL(
-                    "SELECT {} AS column_name, {}::text AS value, count(*) AS rows FROM {} WHERE {} IS NOT NULL"
-                    " GROUP BY {} HAVING count(*) > 1"
-                ).format(
-                    sql.Literal(column.name),
-                    *[sql.Identifier(column.name)],
-                    self.target,
-                    *[sql.Identifier(column.name)] * 2,
-                )
-            )
+        # One after the other: together PostgreSQL would group by all of them at once
+        twice = [column for column in columns if any_row(self.conn, self._twice(column))]
+        if twice:
+            query = sql.SQL(" UNION ALL ").join(self._twice(column) for column in twice)
+            text = f"values stand twice in {', '.join(column.name for column in twice)}"
+            return self._failed("unique_values", text, query)
         named = ", ".join(column.name for column in columns)
-        text = f"values stand twice in {named}" if rows else f"no value stands twice in {named}"
-        return CheckResult("unique_values", not rows, text, rows)
+        return CheckResult("unique_values", True, f"no value stands twice in {named}")
 
     def _not_null(self) -> CheckResult:
         columns = [column for column in self.table.columns if column.not_null]
@@ -339,11 +331,17 @@ class _Checker:
             for column in columns
         }
         bad = {name: count for name, count in nulls.items() if count}
-        text = (
-            ", ".join(f"{counted(count, 'null')} in {name}" for name, count in bad.items())
-            or f"no nulls in {', '.join(nulls)}"
+        facts = {"nulls": sum(bad.values())}
+        if not bad:
+            return CheckResult("not_null", True, f"no nulls in {', '.join(nulls)}", facts=facts)
+        text = ", ".join(f"{counted(count, 'null')} in {name}" for name, count in bad.items())
+        query = sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT id, {} AS column_name FROM {} WHERE {} IS NULL").format(
+                sql.Literal(name), self.target, sql.Identifier(name)
+            )
+            for name in bad
         )
-        return CheckResult("not_null", not bad, text, facts={"nulls": sum(bad.values())})
+        return self._failed("not_null", text, query, facts)
 
     def _values_equal(self) -> CheckResult:
         if not self.is_staged:
@@ -356,8 +354,8 @@ class _Checker:
             equal = "1 cell equals" if cells == 1 else f"{cells:,} cells equal"
             return CheckResult("values_equal", True, f"{equal} the export's", facts=facts)
         text = f"other than in the export: {counted(differing, 'row')}; missing: {missing:,}"
-        rows = self._wrong_cells(self.compared) if differing else self._lost_or_extra()
-        return CheckResult("values_equal", False, text, rows, facts)
+        query = self._wrong_cells(self.compared) if differing else self._lost_or_extra()
+        return self._failed("values_equal", text, query, facts)
 
     def _constraints_in_place(self) -> CheckResult:
         on_the_way = keys.waiting(self.conn, self.expected) if self.is_staged else frozenset()
@@ -375,7 +373,8 @@ class _Checker:
         if next_id(self.conn, self.layout, self.table) < floor:
             lacking.append(f"an identity that goes on at {floor}")
         if lacking:
-            return CheckResult("constraints_in_place", False, f"lacking: {', '.join(lacking)}")
+            rows = tuple({"lacking": what} for what in lacking)
+            return CheckResult("constraints_in_place", False, f"lacking: {', '.join(lacking)}", rows)
         text = (
             f"all keys, NOT NULLs and defaults are there; the next id is {next_id(self.conn, self.layout, self.table)}"
         )
@@ -393,8 +392,19 @@ class _Checker:
             if key.references == self.table.name
         ]
 
-    def _wrong_cells(self, columns: list[TargetColumn]) -> tuple[dict[str, Any], ...]:
-        """Name the cells that differ: row by old id, column, what the export has, what the target has."""
+    def _failed(self, name: str, text: str, query: sql.Composed, facts: Mapping[str, int] | None = None) -> CheckResult:
+        """Return the red end of a check, with the first rows of the query and the query itself."""
+        return CheckResult(name, False, text, self._rows(query), facts or {}, query.as_string(self.conn))
+
+    def _twice(self, column: TargetColumn) -> sql.Composed:
+        """Select the values of a column that stand in several rows."""
+        return sql.SQL(
+            "SELECT {} AS column_name, {column}::text AS value, count(*) AS rows FROM {} WHERE {column} IS NOT NULL"
+            " GROUP BY {column} HAVING count(*) > 1"
+        ).format(sql.Literal(column.name), self.target, column=sql.Identifier(column.name))
+
+    def _wrong_cells(self, columns: list[TargetColumn]) -> sql.Composed:
+        """Select the cells that differ: row by old id, column, what the export has, what the target has."""
         cells = comma(
             sql.SQL("({}, {}::text, {}::text, {})").format(
                 sql.Literal(column.name),
@@ -404,22 +414,16 @@ class _Checker:
             )
             for column in columns
         )
-        return self._rows(
-            sql.SQL(
-                "SELECT s.id AS old_id, t.id, c.column_name, left(c.export, 80) AS export, left(c.target, 80) AS target"
-                " FROM {} CROSS JOIN LATERAL (VALUES {}) AS c (column_name, export, target, differs)"
-                " WHERE t.id IS NOT NULL AND c.differs ORDER BY t.id"
-            ).format(self._joined, cells)
-        )
+        return sql.SQL(
+            "SELECT s.id AS old_id, t.id, c.column_name, left(c.export, 80) AS export, left(c.target, 80) AS target"
+            " FROM {} CROSS JOIN LATERAL (VALUES {}) AS c (column_name, export, target, differs)"
+            " WHERE t.id IS NOT NULL AND c.differs ORDER BY t.id"
+        ).format(self._joined, cells)
 
-    def _lost_or_extra(self) -> tuple[dict[str, Any], ...]:
-        """Name rows that only the export has, and rows that only the target has."""
-        return self._rows(
-            statements.get("lost_or_extra").format(
-                staging=self.layout.staging(self.table),
-                mapping=self.layout.mapping(self.table),
-                target=self.target,
-            )
+    def _lost_or_extra(self) -> sql.Composed:
+        """Select rows that only the export has, and rows that only the target has."""
+        return statements.get("lost_or_extra").format(
+            staging=self.layout.staging(self.table), mapping=self.layout.mapping(self.table), target=self.target
         )
 
     def _rejected(self) -> sql.Composed:
@@ -438,8 +442,17 @@ class _Checker:
         return {f"rejected: {reason}": count for reason, count in rows}
 
     def _dangling(self) -> sql.Composed:
-        return sql.SQL("SELECT old_id, xata_column, missing_id FROM {} WHERE xata_table = {} ORDER BY old_id").format(
-            self.layout.work("dangling_links"), sql.Literal(self.table.xata_name)
+        """Select the links set to NULL, with what became of the rows that they named."""
+        parents = comma(
+            sql.SQL("({}, {})").format(sql.Literal(column.xata_name), sql.Literal(column.link.table))
+            for column in self.table.links
+            if column.link
+        )
+        return statements.get("dangling").format(
+            dangling=self.layout.work("dangling_links"),
+            rejected=self.layout.work("rejected_rows"),
+            parents=parents,
+            table=sql.Literal(self.table.xata_name),
         )
 
     def _is_changed(self, name: str) -> bool:

@@ -10,12 +10,17 @@ from rich.table import Table
 
 from xata_pg_assets.errors import XataPgError, counted
 from xata_pg_assets.migration import Migration
+from xata_pg_assets.plan.naming import snake_case
 from xata_pg_assets.plan.tables import Plan, Role, TargetTable
 from xata_pg_assets.report.markup import escape
 from xata_pg_assets.xata.export import DIALECTS
 from xata_pg_assets.xata.records import TableReader
 
 __all__ = ["describe_plan", "print_plan"]
+
+_FEW = 12
+_OTHER_COLUMNS = 48  # what number, rows, size, columns and the blanks between them take
+_RULES = ": user-teams is user_teams, a link author is author_id; `xata-pg plan --json` lists them"
 
 
 def describe_plan(migration: Migration) -> dict[str, Any]:
@@ -78,30 +83,30 @@ def print_plan(console: Console, description: dict[str, Any]) -> None:
     source = description["source"] or "the schema alone, for no source is set,"
     console.print(f"from [bold]{escape(source)}[/] to [bold]{escape(description['target'])}[/]")
     grid = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "Xata table", "table", "columns", "links to", "file", "read as"):
-        grid.add_column(name)
-    grid.add_column("rows, about", justify="right")
-    grid.add_column("size", justify="right")
-    for number, table in enumerate(description["tables"], 1):
+    tables = description["tables"]
+    grid.add_column("", no_wrap=True)
+    grid.add_column("table", no_wrap=True)
+    for title in ("rows, about", "size", "columns"):
+        grid.add_column(title, justify="right", no_wrap=True)
+    grid.add_column("read as", no_wrap=True)
+    grid.add_column("links to", no_wrap=True)
+    # Where it is narrow, what a table links to is cut: rich would cut all columns
+    others = max(len(table["table"]) + len(table["dialect"] or "no file") for table in tables)
+    room = max(console.width - others - _OTHER_COLUMNS, 8)
+    for number, table in enumerate(tables, 1):
         grid.add_row(
             str(number),
-            escape(table["xata_table"]),
             escape(table["table"]),
-            str(len(table["columns"])),
-            escape(", ".join(table["links_to"])),
-            escape(table["file"] or "-"),
-            table["dialect"] or "",
             "?" if table["rows_estimated"] is None else f"{table['rows_estimated']:,}",
             f"{table['bytes'] / 1e6:,.2f} MB" if table["file"] else "",
+            str(len(table["columns"])),
+            table["dialect"] or ("no file" if description["source"] else ""),
+            escape(_cut(", ".join(table["links_to"]), room)),
         )
     console.print(grid)
     for cycle in description["cycles"]:
         console.print(f"cycle: {escape(' → '.join([*cycle, cycle[0]]))}; its foreign keys come with the later table")
-    if description["renamed"]:
-        count = len(description["renamed"])
-        console.print("1 name changes:" if count == 1 else f"{count} names change:")
-        for renaming in description["renamed"]:
-            console.print(f"  {escape(renaming['from'])} → {escape(renaming['to'])}")
+    _print_renamings(console, description["renamed"])
     # What a person must not miss stands last, where the eye is
     for warning in description["warnings"]:
         console.print(f"[yellow]warning[/] {escape(warning)}")
@@ -110,6 +115,26 @@ def print_plan(console: Console, description: dict[str, Any]) -> None:
     verdict = "[red]It would not go through.[/]" if description["problems"] else "[green]Nothing stands in the way.[/]"
     rows = sum(table["bytes"] for table in description["tables"])
     console.print(f"{counted(len(description['tables']), 'table')}, {rows / 1e6:,.1f} MB. {verdict}")
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _print_renamings(console: Console, renamed: list[dict[str, str]]) -> None:
+    """Print all names that change where they are few, else the rules and what does not follow them."""
+    if not renamed:
+        return
+    shown = renamed if len(renamed) <= _FEW else [each for each in renamed if not _is_by_rule(each)]
+    changes = "1 name changes" if len(renamed) == 1 else f"{len(renamed)} names change"
+    console.print(f"{changes}{':' if len(renamed) <= _FEW else _RULES}")
+    for renaming in shown:
+        console.print(f"  {escape(renaming['from'])} → {escape(renaming['to'])}")
+
+
+def _is_by_rule(renaming: dict[str, str]) -> bool:
+    name, new = (renaming[end].rpartition(".")[2] for end in ("from", "to"))
+    return new.removesuffix("_id") == snake_case(name).removesuffix("_id")
 
 
 def _renamings(table: TargetTable) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from xata_pg_assets.errors import counted
+from xata_pg_assets.errors import ExitCode, counted
 from xata_pg_assets.report.markup import escape
 from xata_pg_assets.report.result import NOT_RUN, Report
 
@@ -32,6 +32,9 @@ _VERDICTS = {
 def print_report(console: Console, report: Report) -> None:
     """Print the tables, what stands out, and the verdict last, where the eye is."""
     tables = report["tables"]
+    if report["exit_code"] == ExitCode.NOT_FINISHED and not any(table["seconds"] for table in tables):
+        console.print("[bold red]Nothing was migrated.[/]")
+        return
     # What is nought everywhere needs no column
     counts = {
         title: key

@@ -15,6 +15,7 @@ from xata_pg_assets_tests.fix_export import Export
 from xata_pg_assets_tests.test_assets.conftest import SHAPES, run, write_shapes
 
 NAMES = ("users", "user_teams", "a", "b", "c")
+NO_METADATA = ("xata_version", "xata_createdat", "xata_updatedat")
 
 
 def made(result):
@@ -52,10 +53,13 @@ class TestGreen:
     def test_everything_is_made_and_checked(self, green):
         assert green.result.success
         assert set(made(green.result)) == {
-            f"{stage}/{name}" for stage in ("xata", "id_mapping", "postgres") for name in NAMES
+            "xata_export",
+            "migration_report",
+            *(f"{stage}/{name}" for stage in ("xata", "id_mapping", "postgres") for name in NAMES),
         }
         checks = evaluations(green.result)
-        assert set(checks) == {(name, check) for name in NAMES for check in CHECKS}
+        whole = ("migration_report", "everything_in_and_checked")
+        assert set(checks) == {whole, *((name, check) for name in NAMES for check in CHECKS)}
         assert {key for key, each in checks.items() if not each.passed} == set()
         assert green.export.database.query(
             "SELECT a.n, b.id, c.id, t.label, t.country_id, u.email, v.email FROM a JOIN b ON b.id = to_b_id"
@@ -70,6 +74,11 @@ class TestGreen:
         assert all(isinstance(each.pop("seconds"), float) for each in facts.values())
         assert isinstance(facts["xata"].pop("dialect"), str)
         assert isinstance(facts["postgres"].pop("dialect"), str)
+        first = facts["postgres"].pop("first rows").records
+        assert [record.data for record in first] == [
+            {"id": 1, "to_b_id": 1, "n": "set", **dict.fromkeys(NO_METADATA)},
+            {"id": 2, "to_b_id": None, "n": "set", **dict.fromkeys(NO_METADATA)},
+        ]
         rows = {"dagster/row_count": 2}
         assert facts["xata"] == {**rows, **about_file, "source_rows": 2, "duplicate_rows": 0, "rejected_rows": 0}
         assert facts["id_mapping"] == rows
@@ -98,11 +107,11 @@ class TestGreen:
         database.query("UPDATE user_teams SET label = repeat('x', 500)")
         result = run(green.export.migration(), instance, "check")
         red = {key: each for key, each in evaluations(result).items() if not each.passed}
-        assert list(red) == [("user_teams", "values_equal")]
+        assert set(red) == {("user_teams", "values_equal"), ("migration_report", "everything_in_and_checked")}
         evaluation = red["user_teams", "values_equal"]
         assert evaluation.severity is dg.AssetCheckSeverity.ERROR
         assert evaluation.description == "other than in the export: 1 row; missing: 0"
-        (record,) = evaluation.metadata["rows"].records
+        (record,) = evaluation.metadata["First rows"].records
         assert record.data == {
             "old_id": "t1",
             "id": 1,
@@ -110,6 +119,8 @@ class TestGreen:
             "export": "all",
             "target": "x" * 80,
         }
+        ((old_id, *_),) = database.query(evaluation.metadata["SQL to see all"].text)
+        assert old_id == "t1"
         assert result.success  # wrong values are no reason to keep back the tables that follow
         assert run(green.export.migration(), instance).success
         assert database.value("SELECT label FROM user_teams") == "all"

@@ -30,11 +30,12 @@ def example():
 
 
 class TestExample:
-    def test_81_assets_and_the_export(self, example):
+    def test_81_assets_between_the_export_and_the_report(self, example):
         names = [snake_case(each["name"]) for each in json.loads(example_schema_path().read_text())["tables"]]
         stages = ("xata", "id_mapping", "postgres")
-        assert set(specs_of(example)) == {"xata_export", *(f"{stage}/{name}" for name in names for stage in stages)}
-        assert len(specs_of(example)) == 82
+        tables = {f"{stage}/{name}" for name in names for stage in stages}
+        assert set(specs_of(example)) == {"xata_export", "migration_report", *tables}
+        assert len(tables) == 81
 
     def test_every_link_is_an_edge(self, example):
         """From schema.json itself: both the table linked to and its mapping come first; a cycle has mappings only."""
@@ -70,7 +71,7 @@ class TestExample:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(embedded, "ensure_running", lambda _: pytest.fail("a server was started"))
         monkeypatch.setattr("psycopg.connect", lambda *_, **__: pytest.fail("a server was asked"))
-        assert len(specs_of(defs())) == 82
+        assert len(specs_of(defs())) == 83
         defs().resolve_job_def("migrate")
         assert list(tmp_path.iterdir()) == []
 
@@ -104,24 +105,46 @@ class TestShapes:
         for name, spec in specs_of(definitions_of()).items():
             by_stage.setdefault(name.partition("/")[0], set()).add((spec.group_name, frozenset(spec.kinds)))
         assert by_stage == {
-            "xata_export": {("export", frozenset({"xata"}))},
+            "xata_export": {("xata", frozenset({"xata"}))},
             "xata": {("xata", frozenset({"xata", "postgres"}))},
             "id_mapping": {("id_mapping", frozenset({"postgres"}))},
             "postgres": {("postgres", frozenset({"postgres", "table"}))},
+            "migration_report": {("report", frozenset({"report"}))},
         }
 
     def test_jobs(self):
         definitions = definitions_of()
-        assert {job.name for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")} == {
-            "migrate",
-            "check",
-        }
-        nodes = {job: set(definitions.resolve_job_def(job).graph.node_dict) for job in ("migrate", "check")}
         names = ("users", "user_teams", "a", "b", "c")
-        assert nodes["check"] == {f"checks__{name}" for name in names}
-        assert nodes["migrate"] == {
-            f"{stage}__{name}" for stage in ("xata", "id_mapping", "postgres", "checks") for name in names
+        stages = ("xata", "id_mapping", "postgres", "checks")
+        nodes = {
+            job.name: set(definitions.resolve_job_def(job.name).graph.node_dict)
+            for job in definitions.resolve_all_job_defs()
+            if not job.name.startswith("__")
         }
+        ends = {"xata_export", "migration_report"}
+        assert nodes == {
+            "migrate": ends | {f"{stage}__{name}" for stage in stages for name in names},
+            "migrate_users": ends | {f"{stage}__{name}" for stage in stages for name in names[:2]},
+            "check": {"migration_report"} | {f"checks__{name}" for name in names},
+            "report": {"migration_report"},
+            "clean": {"drop_staged_rows"},
+        }
+
+    def test_the_domain_of_a_table_is_a_tag(self):
+        specs = specs_of(definitions_of())
+        assert {specs[f"postgres/{name}"].tags["domain"] for name in ("users", "user_teams")} == {"users"}
+        assert specs["xata/a"].tags["domain"] == "a"
+
+    def test_the_report_follows_every_table(self):
+        """Directly those that no other table follows, and through them all: fewer lines to look at."""
+        found = edges(definitions_of())
+        assert found["migration_report"] == {"postgres/a", "postgres/b", "postgres/c"}
+        ahead, seen = ["migration_report"], set()
+        while ahead:
+            name = ahead.pop()
+            seen.add(name)
+            ahead.extend(found[name] - seen)
+        assert seen == set(found)
 
     def test_names_that_dagster_would_take_for_one_or_for_none(self):
         """With `preserve` a key may hold what the names of Dagster's inputs and outputs may not."""
@@ -138,4 +161,4 @@ class TestShapes:
         graph = definitions.resolve_asset_graph()
         parents = {key.to_user_string() for key in graph.get(dg.AssetKey(["postgres", "k"])).parent_keys}
         assert {f"{stage}/{name}" for stage in ("postgres", "id_mapping") for name in ("a-b", "a_b", "a~b")} < parents
-        assert len(graph.asset_check_keys) == 28
+        assert len(graph.asset_check_keys) == 29

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import traceback
@@ -39,6 +40,18 @@ def test_on_sqlite_and_without_secrets(shapes, tmp_path, capfd):
     assert any(path.suffix == ".db" for path in files)
     assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
     assert SECRET not in "".join(capfd.readouterr())
+
+
+def test_a_terminal_keeps_its_streams(shapes, tmp_path):
+    """Dagster would send them through files, and a live line would stand still."""
+    migration = shapes.migration()
+    begun = os.fstat(2)
+    seen = []
+    check = migration.check
+    migration.check = lambda table, names: seen.append(os.fstat(2)) or check(table, names)
+    assert run_migration(migration, [migration.plan.find("b")]).lines == []
+    assert [os.path.samestat(begun, each) for each in seen] == [True]
+    assert list(tmp_path.rglob("*.err")) == []
 
 
 def test_the_line_of_a_lost_server_is_ours_and_holds_no_secret(shapes, monkeypatch):

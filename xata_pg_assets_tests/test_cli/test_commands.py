@@ -80,6 +80,20 @@ class TestHelp:
         assert "Usage:" in outcome.out + outcome.err
         assert "error:" not in outcome.err
 
+    @pytest.mark.parametrize(
+        ("line", "words"),
+        [
+            ("xata-pg mi", {"migrate"}),
+            ("xata-pg migrate --max-", {"--max-rejected-rows", "--max-dangling-links"}),
+            ("xata-pg migrate --naming s", {"snake_case"}),
+        ],
+    )
+    def test_a_shell_completes_commands_flags_and_values(self, line, words):
+        """As bash asks for it, with the script that `--install-completion` writes."""
+        place = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_XATA_PG_COMPLETE": "complete_bash"}
+        done = subprocess.run([SCRIPT], env=inherited() | place, capture_output=True, text=True, check=False)
+        assert set(done.stdout.split()) == words
+
     def test_the_version(self, xata_pg):
         assert xata_pg("--version").out == f"xata-pg {__version__}\n"
 
@@ -245,6 +259,11 @@ class TestMigrate:
         if command in ("migrate", "check"):
             assert outcome.report["exit_code"] == 3
             assert outcome.report["target"] == {"host": "127.0.0.1", "database": "nowhere", "schema": "public"}
+
+    def test_an_unreachable_target_is_no_page_of_noughts(self, migrating):
+        outcome = migrating("migrate", env={"XATA_PG_TARGET": NOTHING_THERE})
+        assert (outcome.code, outcome.out) == (3, "Nothing was migrated.\n")
+        assert "127.0.0.1:1/nowhere" in outcome.error
 
     def test_unreachable_records_of_dagster_are_one_line_too(self, migrating):
         outcome = migrating("migrate", "--json", env={"XATA_PG_DAGSTER_URL": NOTHING_THERE + "?connect_timeout=1"})

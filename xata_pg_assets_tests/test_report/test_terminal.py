@@ -60,6 +60,11 @@ def test_failed_checks_are_told_with_their_sentence():
     assert "not checked" in page(table(checks=[]), code=3)
 
 
+def test_where_nothing_was_done_there_is_no_table_of_noughts():
+    untouched = table(checks=[], seconds=0.0, source_rows=0, target_rows=0)
+    assert page(untouched, untouched, code=3) == "Nothing was migrated.\n"
+
+
 @pytest.mark.parametrize(("code", "words"), [(0, "all checks passed"), (1, "a check failed"), (3, "Not finished")])
 def test_the_verdict_is_last(code, words):
     assert words in page(table(), code=code, warnings=("careful",)).splitlines()[-1]

@@ -83,7 +83,7 @@ def test_ctrl_c_is_one_line_and_the_next_run_goes_on(
         running.send(signal.SIGINT)
         outcome = running.end()
     assert (outcome.code, outcome.out) == (3, "")
-    assert outcome.error == "stopped. What was committed stays; running again continues"
+    assert outcome.error == "stopped with 0 of 3 tables done. What was committed stays; running again continues"
     assert leftovers(database.url, data_dir(server)) == []
     assert migrating("migrate").code == 0
     assert image(database.url) == wanted

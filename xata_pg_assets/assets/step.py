@@ -1,0 +1,92 @@
+"""What surrounds the work of every step: its errors as one line, Ctrl-C, and the log that reads like sentences."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+import dagster as dg
+
+from xata_pg_assets.errors import TransientError, UnreachableError, XataPgError
+from xata_pg_assets.migration import Migration, Nobody, Step
+from xata_pg_assets.plan.tables import TargetTable
+from xata_pg_assets.report.pace import describe_pace
+
+__all__ = ["MAX_RETRIES", "RunLog", "step"]
+
+# Only what may go through later is tried again: a server that went away, a deadlock, a cut line. What can't be
+# connected to is not: the migration has waited for it, once for all steps.
+# Asked for by exception, not by a RetryPolicy: under one Dagster takes Ctrl-C for a failure, and tries again
+MAX_RETRIES = 3
+
+SECONDS_BETWEEN = 10
+
+
+class RunLog:
+    """Tells the log of a run how far the reading of a long file is, every ten seconds."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._size: int | None = None
+        self._started = self._told = perf_counter()
+
+    def begin(self, table: TargetTable, step: Step, size: int | None) -> None:
+        """Start the clock of a step."""
+        del table, step
+        self._size = size
+        self._started = self._told = perf_counter()
+
+    def advance(self, table: TargetTable, rows: int, size: int) -> None:
+        """Tell how far the reading is, where that was not told for a while."""
+        now = perf_counter()
+        if now - self._told >= SECONDS_BETWEEN:
+            self._told = now
+            self._log.info(f"Reading {table.xata_name}: {describe_pace(rows, now - self._started, size, self._size)}.")
+
+    def end(self, table: TargetTable, step: Step) -> None:
+        """Nothing: the step itself tells how it ended."""
+
+
+@contextmanager
+def step(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext, migration: Migration
+) -> Iterator[None]:
+    """Do the work of a step; it ends with one line on an error of ours, and is tried again on what is transient."""
+    is_op = not isinstance(context, (dg.AssetExecutionContext, dg.AssetCheckExecutionContext))
+    op_context = context if is_op else context.op_execution_context
+    if isinstance(migration.observer, (Nobody, RunLog)):  # else a terminal shows it
+        migration.observer = RunLog(context.log)
+    with _interruptible(), _told(op_context.retry_number):
+        yield
+
+
+@contextmanager
+def _told(retries: int) -> Iterator[None]:
+    """Let Dagster retry what is transient; end the step with one line on anything else that is ours."""
+    try:
+        yield
+    except XataPgError as error:
+        is_worth_it = isinstance(error, TransientError) and not isinstance(error, UnreachableError)
+        if is_worth_it and retries < MAX_RETRIES:
+            raise dg.RetryRequested(MAX_RETRIES, seconds_to_wait=2**retries) from error
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C be what psycopg knows: it then cancels the statement, which would run on and hold its locks."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in before:
+            signal.signal(number, signal.default_int_handler)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
