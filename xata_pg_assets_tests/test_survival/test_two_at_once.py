@@ -22,6 +22,8 @@ from xata_pg_assets_tests.fix_export import Export, checks_of, column, link, mig
 from xata_pg_assets_tests.fix_proxy import Proxy, after_bytes
 from xata_pg_assets_tests.fix_server import Database
 from xata_pg_assets_tests.test_cli.conftest import (
+    SCHEMA,
+    Folder,
     Outcome,
     Process,
     XataPg,
