@@ -152,7 +152,9 @@ class Settings(BaseSettings):
 
     @field_validator("home")
     @classmethod
-    def _is_of_a_user(cls, home: Path) -> Path:
+    def _is_usable(cls, home: Path) -> Path:
+        if "?" in str(home.absolute()):  # begins the options of SQLAlchemy's URLs, and cannot be encoded in them
+            raise PydanticCustomError("path", "Dagster's records cannot be under a path with a ?; name another folder")
         return Path(os.path.expanduser(home))  # noqa: PTH111 - pathlib raises where there is no such user
 
     @field_validator("dagster_url")

@@ -129,8 +129,13 @@ schedule_storage:
 def _configuration(settings: Settings) -> str:
     home = dagster_home(settings)
     places = {"runs": home / "history" / "runs", "history": home / "history", "schedules": home / "schedules"}
-    quoted = {name: json.dumps(str(path)) for name, path in places.items()}  # a JSON string is one of YAML, too
+    quoted = {name: _quoted(str(path)) for name, path in places.items()}
     return _CONFIGURATION + (_SQLITE.format(**quoted) if settings.dagster_url is None else _POSTGRES)
+
+
+def _quoted(text: str) -> str:
+    """Write a string of YAML. A JSON string is one, but for its pairs of surrogates."""
+    return json.dumps(text, ensure_ascii=False).encode("ascii", "backslashreplace").decode()
 
 
 def _storage_url(url: str) -> str:
