@@ -75,6 +75,7 @@ def test_defaults():
         "max_rejected_rows": 0,
         "max_dangling_links": 0,
         "json_strings": "auto",
+        "preview": False,
         "follow_links": False,
         "max_gzip_ratio": 1000,
         "source_schema": "public",
