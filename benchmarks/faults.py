@@ -115,7 +115,7 @@ def main() -> None:
         _warm_up(scratch / "warm-up", kept)
         measured: dict[str, Measured] = {}
         print(f"{sum(rows.values()):,} rows, export {_megabytes(kept / f'export-{options.megabytes}'):.0f} MB\n")
-        columns = {"seconds": 9, "ratio": 8, "CPU, s": 9, "CPU ×": 8, "staging": 9, "mapping": 9}
+        columns = {"seconds": 9, "ratio": 8, "CPU, s": 9, "CPU x": 8, "staging": 9, "mapping": 9}
         columns |= {"ours, MB": 10, "server, MB": 12}
         print(f"{'':18}" + "".join(f"{name:>{width}}" for name, width in columns.items()))
         for name in _chosen(options.only):

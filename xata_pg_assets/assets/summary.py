@@ -14,7 +14,7 @@ from xata_pg_assets.assets.step import step
 from xata_pg_assets.errors import ExitCode
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.report.pace import describe_seconds
-from xata_pg_assets.report.result import Report, build_report
+from xata_pg_assets.report.result import Report, build_report, run_only
 from xata_pg_assets.report.time_plot import INLINE, time_plot
 
 __all__ = ["ERRORS_TAG", "REPORT_CHECK", "PageWriter", "make_export_asset", "make_report_asset"]
@@ -94,7 +94,7 @@ def make_report_asset(translator: XataTranslator, write_page: PageWriter | None 
 
 def _report(migration: Migration, errors: Sequence[str]) -> Report:
     with migration.reading() as conn:
-        return build_report(
+        report = build_report(
             migration.plan,
             migration.wanted_layout,
             conn,
@@ -103,6 +103,7 @@ def _report(migration: Migration, errors: Sequence[str]) -> Report:
             errors=errors,
             warnings=migration.warnings,
         )
+    return run_only(report)
 
 
 def _write_page(migration: Migration, report: Report, write_page: PageWriter | None) -> Path | None:

@@ -22,7 +22,7 @@ from xata_pg_assets.postgres.connection import Connection, describe_target, serv
 from xata_pg_assets.postgres.figures import Figure, figures, totals
 from xata_pg_assets.report.diagram import Diagram, mermaid
 from xata_pg_assets.report.escape import cut, visible
-from xata_pg_assets.report.result import Report
+from xata_pg_assets.report.result import Report, run_only
 from xata_pg_assets.report.timings import Timings
 from xata_pg_assets.report.verdict import Verdict, judge
 from xata_pg_assets.settings import Settings
@@ -196,7 +196,7 @@ class Document:
 def gather(migration: Migration, conn: Connection, report: Report, *, has_values: bool = False) -> Document:
     """Gather what the report's ledger, work tables and plan tell."""
     layout, plan = migration.wanted_layout, migration.plan
-    lines = ledger.entries(conn, layout)
+    lines, report = ledger.entries(conn, layout), run_only(report)
     return Document(
         verdict=judge(report),
         made_at=f"{ledger.now():%Y-%m-%d %H:%M} UTC",

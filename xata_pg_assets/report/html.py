@@ -9,14 +9,18 @@ from __future__ import annotations
 import base64
 import hashlib
 from importlib.resources import files
+from pathlib import Path
 
 from markupsafe import Markup
 
+from xata_pg_assets.migration import Migration
 from xata_pg_assets.report import templates
 from xata_pg_assets.report.diagram import Diagram
-from xata_pg_assets.report.document import Document
+from xata_pg_assets.report.document import Document, gather
+from xata_pg_assets.report.files import write_file
+from xata_pg_assets.report.result import Report
 
-__all__ = ["render_html", "render_svg"]
+__all__ = ["render_html", "render_svg", "write_page"]
 
 
 def render_html(document: Document) -> str:
@@ -33,6 +37,17 @@ def render_html(document: Document) -> str:
             script_digest=_digest(script),
         )
     )
+
+
+def write_page(migration: Migration, report: Report, path: Path) -> None:
+    """Write the page of a report, without values.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    with migration.reading() as conn:
+        page = render_html(gather(migration, conn, report))
+    write_file(path, page, what="report")
 
 
 def render_svg(diagram: Diagram) -> str:

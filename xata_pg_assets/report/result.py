@@ -17,7 +17,7 @@ from xata_pg_assets.postgres.checks import CHECKS
 from xata_pg_assets.postgres.connection import Connection, ServerFacts, plain_text_warning, server_facts
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["NOT_RUN", "Report", "build_report", "exit_code"]
+__all__ = ["NOT_RUN", "Report", "build_report", "exit_code", "run_only"]
 
 Report = dict[str, Any]
 
@@ -72,6 +72,15 @@ def exit_code(lines: Iterable[ledger.Entry], errors: Sequence[str]) -> ExitCode:
         if any(not check["passed"] and check["severity"] == "ERROR" for check in line.checks.values()):
             code = ExitCode.CHECK_FAILED
     return ExitCode.NOT_FINISHED if errors else code
+
+
+def run_only(report: Report) -> Report:
+    """Return a report without the checks that were not run."""
+    tables = [
+        {**table, "checks": [check for check in table["checks"] if not check["description"].startswith(NOT_RUN)]}
+        for table in report["tables"]
+    ]
+    return {**report, "tables": tables}
 
 
 def _table(table: TargetTable, line: ledger.Entry) -> Mapping[str, Any]:
