@@ -15,10 +15,7 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -26,7 +23,6 @@ import pandas as pd
 from psycopg import Cursor, sql
 from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format
-from psycopg.types.json import set_json_loads
 
 from xata_pg_assets.errors import TargetError, UsageError
 from xata_pg_assets.postgres.connection import Connection
@@ -130,7 +126,6 @@ def _adapt(cur: Cursor[Any], vectors: set[int]) -> None:
     cur.adapters.register_loader(_TIMESTAMPTZ, _Microseconds)
     for oid in vectors:
         cur.adapters.register_loader(oid, _Vector)
-    set_json_loads(_json, cur)
 
 
 class _Microseconds(Loader):
@@ -149,13 +144,3 @@ class _Vector(Loader):
 
     def load(self, data: Buffer) -> np.ndarray[Any, np.dtype[np.float32]]:
         return np.frombuffer(bytes(data), dtype=">f4", offset=4).astype(np.float32)
-
-
-def _json(data: str | bytes) -> Any:
-    return json.loads(data, parse_float=_number)
-
-
-def _number(text: str) -> float | Decimal:
-    """Read a number; one that no float can hold, as what can."""
-    number = float(text)
-    return number if math.isfinite(number) else Decimal(text)

@@ -24,5 +24,4 @@ const result = await engine.diff({
   exitCode: null,
   filters: { externalTables: [], externalEnums: [] },
 });
-console.log(result.stdout);
-process.exit(0);
+process.stdout.write(result.stdout ?? "", () => process.exit(0)); // the engine keeps Node running
