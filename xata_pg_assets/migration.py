@@ -123,13 +123,14 @@ class Migration:
             UnreachableError: the target cannot be reached.
         """
         with translated("target"):
-            self._run_lock = self._new_lock(is_shared=False)
-            self._run_lock.hold()
+            lock = self._new_lock(is_shared=False)
+            lock.hold()
+        self._run_lock = lock
         try:
             yield
         finally:
-            self._run_lock.release()
             self._run_lock = None
+            lock.release()
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -137,14 +138,14 @@ class Migration:
 
         It is waited for once: when it was not back after the whole backoff, all steps fail that come after.
         """
-        is_own = self._run_lock is None
+        is_alone = self._run_lock is not None
         self._run_lock = self._run_lock or self._new_lock(is_shared=True)
         self._backoff, self._given_up = _BACKOFF, None
         try:
             yield
         finally:
             self._backoff = ()
-            if is_own:
+            if not is_alone:
                 self._run_lock.release()
                 self._run_lock = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ _SESSION = {
 }
 # The statement of a killed client ends soon, too; servers on some systems cannot
 _WATCHFUL = {"client_connection_check_interval": "5s"}
-# The same from this side; what the URL says goes first
+# The same from this side; what the URL or libpq's variable says goes first
 _LINK = {"connect_timeout": "60", "keepalives_idle": "60", "keepalives_interval": "10", "keepalives_count": "6"}
 
 _TRIES = 9
@@ -108,6 +109,7 @@ def connect(url: str, role: Literal["target", "source"] = "target") -> Connectio
     except psycopg.ProgrammingError:
         raise UsageError(f"setting {role}: not a PostgreSQL URL; write postgresql://user@host:5432/database") from None
     try:
+        given |= {"connect_timeout": None} if "PGCONNECT_TIMEOUT" in os.environ else {}
         watched = make_conninfo(url, **{name: value for name, value in _LINK.items() if name not in given})
         conn = psycopg.connect(watched, autocommit=True, prepare_threshold=None, application_name="xata_pg_assets")
     except psycopg.OperationalError as error:
