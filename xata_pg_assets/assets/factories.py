@@ -77,13 +77,13 @@ def make_postgres_asset(
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": line.target_rows or 0,
-                **({"first rows": table_of(first)} if first else {}),
                 "inserted_rows": line.inserted_rows or 0,
                 "updated_rows": line.updated_rows or 0,
                 "deleted_rows": line.deleted_rows or 0,
                 "dangling_links": line.dangling_links,
                 "seconds": round(line.load_seconds, 3),
                 **_file_facts(line),
+                **({"first rows": table_of(first)} if first else {}),
             }
         )
 

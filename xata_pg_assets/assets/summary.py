@@ -22,6 +22,7 @@ __all__ = ["ERRORS_TAG", "REPORT_CHECK", "PageWriter", "make_export_asset", "mak
 PageWriter = Callable[[Migration, Report, Path], None]  # writes a page about the report to the path
 
 REPORT_CHECK = "everything_in_and_checked"
+_UNBROKEN = "\N{NO-BREAK SPACE}"  # a line of the page for each table
 ERRORS_TAG = "xata_pg_assets/errors"  # of a run: what stopped the run before it, a line each
 
 _VERDICTS = {
@@ -126,12 +127,12 @@ def _page(report: Report, page: Path | None) -> Mapping[str, Any]:
     metadata: dict[str, Any] = {"verdict": dg.MetadataValue.md(f"**{_verdict(report)}** {_links(report)}")}
     if wrong:
         metadata["what is wrong"] = table_of(wrong)
+    if plot:
+        metadata["slowest tables"] = dg.MetadataValue.md(plot)
     if report["tables"]:
         metadata["all tables"] = table_of([_row(table) for table in report["tables"]])
     if report["warnings"]:
         metadata["warnings"] = table_of([{"warning": text} for text in report["warnings"]])
-    if plot:
-        metadata["slowest tables"] = dg.MetadataValue.md(plot)
     if page:
         metadata["page to hand on"] = dg.MetadataValue.path(page)
     for total in ("source_rows", "target_rows", "rejected_rows", "duplicate_rows", "dangling_links"):
@@ -149,11 +150,11 @@ def _row(table: Mapping[str, Any]) -> Mapping[str, Any]:
     for fact, word in (("rejected_rows", "rejected"), ("duplicate_rows", "copies"), ("dangling_links", "dangling")):
         rows += f", {table[fact]:,} {word}" if table[fact] else ""
     failed = [check["name"] for check in table["checks"] if not check["passed"]]
-    verdict = f"FAILED: {', '.join(failed)}" if failed else f"{len(table['checks'])} passed"
+    verdict = f"FAILED: {', '.join(failed)}" if failed else f"{len(table['checks'])}{_UNBROKEN}passed"
     return {
         "table": table["table"],
         "export → table": rows,
-        "time": describe_seconds(table["seconds"]),
+        "time": describe_seconds(table["seconds"]).replace(" ", _UNBROKEN),
         "checks": verdict if table["checks"] else "NOT CHECKED",
     }
 

@@ -18,7 +18,7 @@ ROWS = 10
 CELL_LIMIT = 80
 
 _SHAPES = {
-    "text": sql.SQL("CASE {0} WHEN '' THEN 'empty' ELSE length({0}) || ' characters' END"),
+    "text": sql.SQL("CASE {0} WHEN '' THEN 'empty' ELSE length({0}) || ' chars' END"),
     "text[]": sql.SQL("cardinality({0}) || ' items'"),
     "jsonb": sql.SQL("jsonb_typeof({0})"),
 }

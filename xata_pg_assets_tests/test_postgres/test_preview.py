@@ -34,7 +34,7 @@ def test_ten_rows_without_what_is_in_them(export: Export):
     assert [row["id"] for row in rows] == list(range(1, 11))
     assert rows[0] == {
         "id": 1,
-        "t": "9 characters",
+        "t": "9 chars",
         "i": "set",
         "j": "object",
         "m": "2 items",
