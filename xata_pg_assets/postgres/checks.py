@@ -353,7 +353,8 @@ class _Checker:
         if not differing and not missing:
             equal = "1 cell equals" if cells == 1 else f"{cells:,} cells equal"
             return CheckResult("values_equal", True, f"{equal} the export's", facts=facts)
-        text = f"other than in the export: {counted(differing, 'row')}; missing: {missing:,}"
+        found = "1 row differs" if differing == 1 else f"{differing:,} rows differ"
+        text = f"{found} from the export, {missing:,} missing"
         query = self._wrong_cells(self.compared) if differing else self._lost_or_extra()
         return self._failed("values_equal", text, query, facts)
 

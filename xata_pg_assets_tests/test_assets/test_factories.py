@@ -110,7 +110,7 @@ class TestGreen:
         assert set(red) == {("user_teams", "values_equal"), ("migration_report", "everything_in_and_checked")}
         evaluation = red["user_teams", "values_equal"]
         assert evaluation.severity is dg.AssetCheckSeverity.ERROR
-        assert evaluation.description == "other than in the export: 1 row; missing: 0"
+        assert evaluation.description == "1 row differs from the export, 0 missing"
         (record,) = evaluation.metadata["First rows"].records
         assert record.data == {
             "old_id": "t1",

@@ -294,7 +294,7 @@ class TestCheck:
         assert migrating("check", "--tables", "users").code == 0
         outcome = migrating("check")
         assert outcome.code == 1
-        assert "posts.values_equal: 1 rows differ" in outcome.out
+        assert "posts.values_equal: 1 row differs from the export, 0 missing" in outcome.out
 
     def test_after_clean_the_rows_are_staged_again(self, migrating, database):
         migrating("migrate")
