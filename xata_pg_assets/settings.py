@@ -152,9 +152,7 @@ class Settings(BaseSettings):
 
     @field_validator("home")
     @classmethod
-    def _is_usable(cls, home: Path) -> Path:
-        if "?" in str(home.absolute()):  # begins the options of SQLAlchemy's URLs, and cannot be encoded in them
-            raise PydanticCustomError("path", "Dagster's records cannot be under a path with a ?; name another folder")
+    def _is_of_a_user(cls, home: Path) -> Path:
         return Path(os.path.expanduser(home))  # noqa: PTH111 - pathlib raises where there is no such user
 
     @field_validator("dagster_url")
@@ -214,6 +212,8 @@ def load_settings(config: Path | None = None, flags: Mapping[str, Any] | None = 
     except (ValueError, OSError) as error:
         raise UsageError(f"settings file {path}: {error}") from None
     _refuse_shared_schemas(settings)
+    if "?" in str(settings.home.absolute()):  # begins the options of SQLAlchemy's URLs, and cannot be encoded in them
+        raise UsageError("setting home: Dagster's records cannot be under a path with a ?; name another folder")
     return settings
 
 

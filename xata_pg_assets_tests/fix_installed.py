@@ -44,7 +44,7 @@ class InstalledServer:
     def new_role(self, database: Database, role: str, password: str | None = None) -> None:
         """See to a role that owns three schemas of a database, `app`, `work` and `landing`, and nothing else there."""
         name = sql.Identifier(role)
-        if not database.query("SELECT FROM pg_roles WHERE rolname = %s", role):
+        if not database.query("SELECT 1 FROM pg_roles WHERE rolname = %s", role):
             database.query(sql.SQL("CREATE ROLE {} LOGIN").format(name))
         database.query(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(password)))
         for schema in ("app", "work", "landing"):

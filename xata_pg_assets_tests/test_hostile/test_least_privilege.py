@@ -57,7 +57,7 @@ def as_role(app: Database, role: str) -> str:
 
 
 def has_pgvector(app: Database) -> bool:
-    return bool(app.query("SELECT FROM pg_available_extensions WHERE name = 'vector'"))
+    return bool(app.query("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'"))
 
 
 def with_vectors(export: Folder) -> None:
