@@ -30,7 +30,7 @@ _VERDICTS = {
 
 def print_report(console: Console, report: Report) -> None:
     """Print the tables, what stands out, and the verdict last, where the eye is."""
-    tables = report["tables"]
+    tables = [{**table, **report["changes"][table["table"]]} for table in report["tables"]]
     # What is nought everywhere needs no column
     counts = {
         title: key
