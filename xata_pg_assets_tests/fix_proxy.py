@@ -28,6 +28,7 @@ class Proxy:
         self._open: list[socket.socket] = []
         self._watch: Watch | None = None
         self._at_the_end: Callable[[], None] = self.cut
+        self._is_forgetful = False
         self.is_down = False
         self.bytes = 0
         Thread(target=self._accept, daemon=True).start()
@@ -54,6 +55,7 @@ class Proxy:
 
     def forget(self) -> None:
         """Reset the connections on the client's side only: the server goes on to believe in them."""
+        self._is_forgetful = True
         for client in self._open[::2]:
             with suppress(OSError):
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -94,7 +96,7 @@ class Proxy:
                 sink.sendall(data)
                 if last is not None:
                     self._at_the_end()
-        for end in (source, sink):
+        for end in () if self._is_forgetful else (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 

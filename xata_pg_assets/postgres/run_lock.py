@@ -43,6 +43,7 @@ class RunLock:
         self._name = lock_name(layout, "run")
         self._is_shared = is_shared
         self._conn: Connection | None = None
+        self._pid: int | None = None  # of the session that has or had the lock; a lost connection no longer tells it
         self._mutex = Lock()
 
     def hold(self) -> None:
@@ -54,14 +55,14 @@ class RunLock:
         with self._mutex:
             if self._conn is not None and _answers(self._conn):
                 return
-            lost, conn = self._conn, self._reach()
+            conn = self._reach()
             try:
                 conn.execute("SELECT set_config('application_name', %s, false)", (_own_name(),))
-                self._take(conn, lost.info.backend_pid if lost else None)
+                self._take(conn)
             except BaseException:
                 conn.close()
                 raise
-            self._conn = conn
+            self._conn, self._pid = conn, conn.info.backend_pid
 
     def release(self) -> None:
         """Let others have it."""
@@ -70,13 +71,13 @@ class RunLock:
                 self._conn.close()
                 self._conn = None
 
-    def _take(self, conn: Connection, lost_pid: int | None) -> None:
+    def _take(self, conn: Connection) -> None:
         for _ in range(3):  # whoever has it may be gone before it is asked who that is
             if conn.execute(_TRY[self._is_shared], (self._name,)).fetchone() == (True,):
                 return
             holder = conn.execute(statements.get("run_lock_holder"), {"name": self._name}).fetchone()
-            if holder and holder[0] == lost_pid:  # our own, whose connection only this side knows to be lost
-                conn.execute("SELECT pg_terminate_backend(%s, %s)", (lost_pid, _LOST_SESSION_MS))
+            if holder and holder[0] == self._pid:  # our own, whose connection only this side knows to be lost
+                conn.execute("SELECT pg_terminate_backend(%s, %s)", (self._pid, _LOST_SESSION_MS))
             elif holder:
                 raise self._busy(*holder)
         raise self._busy(0, "", None)

@@ -58,6 +58,7 @@ def build_report(
         "source": source or next((line.source for _, line in chosen if line.source), ""),
         "target": _target(url, layout),
         "tables": [_table(table, line) for table, line in chosen],
+        "changes": {table.name: _changes(line) for table, line in chosen},
         "warnings": list(dict.fromkeys(all_warnings)),
         "errors": list(errors),
     }
@@ -92,9 +93,6 @@ def _table(table: TargetTable, line: ledger.Entry) -> Mapping[str, Any]:
         "rejected_rows": line.rejected_rows,
         "target_rows": line.target_rows or 0,
         "dangling_links": line.dangling_links,
-        "inserted_rows": line.inserted_rows or 0,
-        "updated_rows": line.updated_rows or 0,
-        "deleted_rows": line.deleted_rows or 0,
         "seconds": round(line.seconds, 3),
         "columns": [
             {"xata_column": column.xata_name, "column": column.name, "type": str(column.type)}
@@ -108,6 +106,15 @@ def _not_run(line: ledger.Entry) -> Mapping[str, Any]:
     """Return a check that was not run: nobody may take it for one that passed."""
     missing = "staged" if line.staged_at is None else "loaded" if line.loaded_at is None else "checked"
     return {"passed": False, "severity": "ERROR", "description": f"{NOT_RUN}: the table was not {missing}"}
+
+
+def _changes(line: ledger.Entry) -> Mapping[str, int]:
+    """Return what the last load of a table did."""
+    return {
+        "inserted_rows": line.inserted_rows or 0,
+        "updated_rows": line.updated_rows or 0,
+        "deleted_rows": line.deleted_rows or 0,
+    }
 
 
 def _versions(facts: ServerFacts | None) -> Mapping[str, str | None]:

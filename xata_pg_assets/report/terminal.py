@@ -31,7 +31,7 @@ _VERDICTS = {
 
 def print_report(console: Console, report: Report) -> None:
     """Print the tables, what stands out, and the verdict last, where the eye is."""
-    tables = report["tables"]
+    tables = [{**table, **report["changes"][table["table"]]} for table in report["tables"]]
     if report["exit_code"] == ExitCode.NOT_FINISHED and not any(table["seconds"] for table in tables):
         console.print("[bold red]Nothing was migrated.[/]")
         return
