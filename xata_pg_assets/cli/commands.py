@@ -214,6 +214,8 @@ def ui(
     os.environ.update(as_environment(settings))
     os.environ.update(dagster_environment(settings))
     os.environ["PYTHONWARNINGS"] = "ignore"
+    # On a machine that is busy with a migration Dagster would take its own server for dead after half a minute
+    os.environ.setdefault("DAGSTER_GRPC_PROXY_HEARTBEAT_TTL_SECONDS", "120")
     print(f"Dagit: http://{host}:{port}  (Ctrl-C stops it)", file=sys.stderr)
     module = ["-m", "xata_pg_assets.definitions", "-h", host, "-p", str(port)]
     # A shell starts background jobs with SIGINT ignored, and Dagster's services would never hear of an end
