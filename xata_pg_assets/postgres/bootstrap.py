@@ -11,7 +11,7 @@ from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.connection import Connection, server_facts
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["MINIMUM_VERSION", "lock", "prepare"]
+__all__ = ["MINIMUM_VERSION", "lock", "prepare", "work_statements"]
 
 MINIMUM_VERSION = 140000
 _NEW_ID_COMMENT = "The new id of an old one: new_id('<xata table>', '<old id>')"
@@ -35,7 +35,8 @@ def prepare(conn: Connection, layout: Layout, plan: Plan) -> Layout:
         if plan.needs_pgvector and facts.pgvector_schema is None:
             _create_pgvector(conn)
         if conn.execute("SELECT to_regclass(%s)", (_text(conn, layout.work("loads")),)).fetchone() == (None,):
-            _create_work_tables(conn, layout)
+            for statement in work_statements(layout):
+                conn.execute(statement)
     schema = server_facts(conn).pgvector_schema or layout.pgvector_schema
     return Layout(layout.target_schema, layout.work_schema, layout.staging_schema, schema)
 
@@ -72,18 +73,20 @@ def _create_pgvector(conn: Connection) -> None:
         raise TargetError(f"pgvector: the role may not create the extension; {mend}") from None
 
 
-def _create_work_tables(conn: Connection, layout: Layout) -> None:
+def work_statements(layout: Layout) -> list[sql.Composed]:
+    """Return the statements that make the work tables, where they are missing, and the function new_id."""
     names = {name: layout.work(name) for name in ("rejected_rows", "dangling_links", "loads")}
-    conn.execute(statements.get("work_tables").format(**names))
     body = statements.get("new_id").format(loads=layout.work("loads"), work_schema=sql.Literal(layout.work_schema))
-    function = layout.work("new_id")
-    conn.execute(
-        sql.SQL(
-            "CREATE OR REPLACE FUNCTION {function}(xata_table text, old_id text) RETURNS bigint"
-            " LANGUAGE plpgsql STABLE STRICT AS {body};"
-            " COMMENT ON FUNCTION {function}(text, text) IS {comment}"
-        ).format(function=function, body=sql.Literal(body.as_string(conn)), comment=sql.Literal(_NEW_ID_COMMENT))
+    function = sql.SQL(
+        "CREATE OR REPLACE FUNCTION {function}(xata_table text, old_id text) RETURNS bigint"
+        " LANGUAGE plpgsql STABLE STRICT AS {body};"
+        " COMMENT ON FUNCTION {function}(text, text) IS {comment}"
+    ).format(
+        function=layout.work("new_id"),
+        body=sql.Literal(body.as_string()),
+        comment=sql.Literal(_NEW_ID_COMMENT),
     )
+    return [statements.get("work_tables").format(**names), function]
 
 
 def _text(conn: Connection, name: sql.Identifier) -> str:

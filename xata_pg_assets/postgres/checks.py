@@ -24,7 +24,17 @@ from xata_pg_assets.postgres.expected import Expected, comma, differ, expected_r
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.loading import next_id, sequence_floor
 
-__all__ = ["BLOCKING", "CHECKS", "Budgets", "CheckResult", "run_checks"]
+__all__ = [
+    "BLOCKING",
+    "CHECKS",
+    "Budgets",
+    "CheckResult",
+    "compared_columns",
+    "evidence_query",
+    "lost_or_extra",
+    "run_checks",
+    "wrong_cells",
+]
 
 CHECKS: Mapping[str, str] = {
     "row_count": "Every row of the export is in the table, rejected, or an exact copy of another",
@@ -115,7 +125,7 @@ class _Checker:
         self.table = table
         self.budgets = budgets
         self.target = layout.target(table)
-        self.compared = [column for column in table.columns if column.role is not Role.ID and not column.link]
+        self.compared = compared_columns(table)
 
     def run(self, name: str) -> CheckResult:
         if not exists(self.conn, self.target):
@@ -135,39 +145,11 @@ class _Checker:
     def is_staged(self) -> bool:
         return self.line.staged_rows is not None and exists(self.conn, self.layout.staging(self.table))
 
-    @property
-    def _joined(self) -> sql.Composed:
-        """Every staged row, with what should be and what is in the target."""
-        return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id{} LEFT JOIN {} AS t ON t.id = m.new_id").format(
-            self.layout.staging(self.table),
-            self.layout.mapping(self.table),
-            self.expected.parents,
-            self.target,
-        )
-
     @cached_property
     def evidence(self) -> Mapping[str, int]:
         """Count in one pass what the checks ask about."""
-        parts: dict[str, sql.Composable] = {
-            "staged": sql.SQL("count(*)"),
-            "mapped": sql.SQL("count(m.new_id)"),
-            "found": sql.SQL("count(t.id)"),
-            "differing": sql.SQL("count(*) FILTER (WHERE t.id IS NOT NULL AND {})").format(
-                differ(self.expected.compared(column) for column in self.compared)
-            ),
-        }
-        for number, column in enumerate(self.table.links):
-            parts[f"wrong_{number}"] = sql.SQL(
-                "count(*) FILTER (WHERE t.id IS NOT NULL AND {} IS DISTINCT FROM {})"
-            ).format(sql.Identifier("t", column.name), self.expected.value(column))
-            parts[f"links_{number}"] = sql.SQL("count({})").format(sql.Identifier("s", column.staging))
-            parts[f"resolved_{number}"] = sql.SQL("count({})").format(self.expected.value(column))
-        query = sql.SQL("SELECT {} FROM {}").format(
-            comma(sql.SQL("{} AS {}").format(part, sql.Identifier(name)) for name, part in parts.items()),
-            self._joined,
-        )
         with self.conn.cursor(row_factory=dict_row) as cur:
-            return cur.execute(query).fetchone() or {}
+            return cur.execute(evidence_query(self.expected)).fetchone() or {}
 
     def _rows(self, query: sql.Composable) -> tuple[dict[str, Any], ...]:
         with self.conn.cursor(row_factory=dict_row) as cur:
@@ -331,33 +313,11 @@ class _Checker:
         ]
 
     def _wrong_cells(self, columns: list[TargetColumn]) -> tuple[dict[str, Any], ...]:
-        """Name the cells that differ: row by old id, column, what the export has, what the target has."""
-        cells = comma(
-            sql.SQL("({}, {}::text, {}::text, {})").format(
-                sql.Literal(column.name),
-                self.expected.value(column),
-                sql.Identifier("t", column.name),
-                differ([self.expected.compared(column)]),
-            )
-            for column in columns
-        )
-        return self._rows(
-            sql.SQL(
-                "SELECT s.id AS old_id, t.id, c.column_name, left(c.export, 80) AS export, left(c.target, 80) AS target"
-                " FROM {} CROSS JOIN LATERAL (VALUES {}) AS c (column_name, export, target, differs)"
-                " WHERE t.id IS NOT NULL AND c.differs ORDER BY t.id"
-            ).format(self._joined, cells)
-        )
+        return self._rows(wrong_cells(self.expected, columns))
 
     def _lost_or_extra(self) -> tuple[dict[str, Any], ...]:
         """Name rows that only the export has, and rows that only the target has."""
-        return self._rows(
-            statements.get("lost_or_extra").format(
-                staging=self.layout.staging(self.table),
-                mapping=self.layout.mapping(self.table),
-                target=self.target,
-            )
-        )
+        return self._rows(lost_or_extra(self.layout, self.table))
 
     def _rejected(self) -> sql.Composed:
         return sql.SQL(
@@ -399,6 +359,68 @@ class _Checker:
     def _count(self, query: sql.Composed) -> int:
         row = self.conn.execute(query).fetchone()
         return int(row[0]) if row else 0
+
+
+def compared_columns(table: TargetTable) -> list[TargetColumn]:
+    """Return the columns whose cells are compared with the export's; links are the foreign keys' affair."""
+    return [column for column in table.columns if column.role is not Role.ID and not column.link]
+
+
+def evidence_query(expected: Expected) -> sql.Composed:
+    """Count in one pass what the checks ask about: rows staged, mapped, found and differing, and links by number."""
+    parts: dict[str, sql.Composable] = {
+        "staged": sql.SQL("count(*)"),
+        "mapped": sql.SQL("count(m.new_id)"),
+        "found": sql.SQL("count(t.id)"),
+        "differing": sql.SQL("count(*) FILTER (WHERE t.id IS NOT NULL AND {})").format(
+            differ(expected.compared(column) for column in compared_columns(expected.table))
+        ),
+    }
+    for number, column in enumerate(expected.table.links):
+        parts[f"wrong_{number}"] = sql.SQL(
+            "count(*) FILTER (WHERE t.id IS NOT NULL AND {} IS DISTINCT FROM {})"
+        ).format(sql.Identifier("t", column.name), expected.value(column))
+        parts[f"links_{number}"] = sql.SQL("count({})").format(sql.Identifier("s", column.staging))
+        parts[f"resolved_{number}"] = sql.SQL("count({})").format(expected.value(column))
+    return sql.SQL("SELECT {} FROM {}").format(
+        comma(sql.SQL("{} AS {}").format(part, sql.Identifier(name)) for name, part in parts.items()),
+        _joined(expected),
+    )
+
+
+def wrong_cells(expected: Expected, columns: list[TargetColumn]) -> sql.Composed:
+    """Select the cells that differ: row by old id, column, what the export has, what the target has."""
+    cells = comma(
+        sql.SQL("({}, {}::text, {}::text, {})").format(
+            sql.Literal(column.name),
+            expected.value(column),
+            sql.Identifier("t", column.name),
+            differ([expected.compared(column)]),
+        )
+        for column in columns
+    )
+    return sql.SQL(
+        "SELECT s.id AS old_id, t.id, c.column_name, left(c.export, 80) AS export, left(c.target, 80) AS target"
+        " FROM {} CROSS JOIN LATERAL (VALUES {}) AS c (column_name, export, target, differs)"
+        " WHERE t.id IS NOT NULL AND c.differs ORDER BY t.id"
+    ).format(_joined(expected), cells)
+
+
+def lost_or_extra(layout: Layout, table: TargetTable) -> sql.Composed:
+    """Select the rows that only the export has, and the rows that only the target has."""
+    return statements.get("lost_or_extra").format(
+        staging=layout.staging(table), mapping=layout.mapping(table), target=layout.target(table)
+    )
+
+
+def _joined(expected: Expected) -> sql.Composed:
+    """Every staged row, with what should be and what is in the target."""
+    return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id{} LEFT JOIN {} AS t ON t.id = m.new_id").format(
+        expected.layout.staging(expected.table),
+        expected.layout.mapping(expected.table),
+        expected.parents,
+        expected.layout.target(expected.table),
+    )
 
 
 def _cut(value: Any) -> Any:

@@ -19,7 +19,15 @@ from xata_pg_assets.postgres.expected import Expected, comma, expected_rows
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.xata.records import Reason, TableReader
 
-__all__ = ["DanglingLinks", "DanglingPolicy", "ReadAgain"]
+__all__ = [
+    "DanglingLinks",
+    "DanglingPolicy",
+    "ReadAgain",
+    "dangling",
+    "needed_links",
+    "noted",
+    "without_their_links",
+]
 
 DanglingPolicy = Literal["null", "reject", "fail"]
 ReadAgain = Callable[[TargetTable], TableReader | None]  # opens a table's file and reads it through
@@ -58,20 +66,7 @@ class DanglingLinks:
         names = self.layout.work("dangling_links")
         own = sql.Literal(self.table.xata_name)
         self.conn.execute(sql.SQL("DELETE FROM {} WHERE xata_table = {}").format(names, own))
-        return sum(
-            self.conn.execute(
-                sql.SQL(
-                    "INSERT INTO {} (xata_table, old_id, xata_column, missing_id) SELECT {}, s.id, {}, {} {}"
-                ).format(
-                    names,
-                    own,
-                    sql.Literal(column.xata_name),
-                    sql.Identifier("s", column.staging),
-                    self._dangling(expected, column),
-                )
-            ).rowcount
-            for column in columns
-        )
+        return sum(self.conn.execute(noted(expected, column)).rowcount for column in columns)
 
     def lost(self) -> list[TargetColumn]:
         """Return the links of a table just made that have fewer values than were staged: cheaper than to look."""
@@ -88,19 +83,11 @@ class DanglingLinks:
         )
         return self.conn.execute(query).fetchone() or ()
 
-    def _dangling(self, expected: Expected, column: TargetColumn) -> sql.Composed:
-        """Return FROM and WHERE of the staged rows whose link dangles."""
-        return statements.get("dangling_links").format(
-            staging=self.layout.staging(expected.table),
-            link=sql.Identifier("s", column.staging),
-            rows_there=expected.rows_there(column),
-        )
-
     def _refuse(self, column: TargetColumn) -> None:
         expected = expected_rows(self.conn, self.layout, self.plan, self.table)
         row = self.conn.execute(
             sql.SQL("SELECT count(*) OVER (), s.id, {} {} ORDER BY s.id LIMIT 1").format(
-                sql.Identifier("s", column.staging), self._dangling(expected, column)
+                sql.Identifier("s", column.staging), dangling(expected, column)
             )
         ).fetchone()
         if row:
@@ -116,20 +103,11 @@ class DanglingLinks:
         """Reject the rows of a table whose links dangle now; return how many."""
         expected = expected_rows(self.conn, self.layout, self.plan, table)
         line = expected.lines.get(table.xata_name)
-        columns = [column for column in table.links if self.policy == "reject" or column.not_null]
+        columns = needed_links(table, self.policy)
         is_staged = line is not None and line.staged_rows is not None and exists(self.conn, self.layout.staging(table))
         if line is None or not is_staged or not columns:
             return 0
-        losers = sql.SQL(" UNION ALL ").join(
-            sql.SQL("SELECT s.ctid, {}, s.id, {}::text, {}, {}::text {}").format(
-                sql.Identifier("s", ORDINAL),
-                sql.Literal(column.xata_name),
-                sql.Identifier("s", column.staging),
-                sql.Literal(Reason.DANGLING_LINK.value),
-                self._dangling(expected, column),
-            )
-            for column in columns
-        )
+        losers = without_their_links(expected, columns)
         if not any_row(self.conn, losers):
             return 0
         moved = rejects.move(self.conn, self.layout, table, self.read_again(table), losers)
@@ -142,3 +120,42 @@ class DanglingLinks:
             fingerprint=None,  # what is staged is no longer what the file holds
         )
         return moved
+
+
+def dangling(expected: Expected, column: TargetColumn) -> sql.Composed:
+    """Return FROM and WHERE of the staged rows whose link dangles."""
+    return statements.get("dangling_links").format(
+        staging=expected.layout.staging(expected.table),
+        link=sql.Identifier("s", column.staging),
+        rows_there=expected.rows_there(column),
+    )
+
+
+def noted(expected: Expected, column: TargetColumn) -> sql.Composed:
+    """Write down the dangling links of a column."""
+    return sql.SQL("INSERT INTO {} (xata_table, old_id, xata_column, missing_id) SELECT {}, s.id, {}, {} {}").format(
+        expected.layout.work("dangling_links"),
+        sql.Literal(expected.table.xata_name),
+        sql.Literal(column.xata_name),
+        sql.Identifier("s", column.staging),
+        dangling(expected, column),
+    )
+
+
+def needed_links(table: TargetTable, policy: DanglingPolicy) -> list[TargetColumn]:
+    """Return the links that a row cannot go without."""
+    return [column for column in table.links if policy == "reject" or column.not_null]
+
+
+def without_their_links(expected: Expected, columns: Iterable[TargetColumn]) -> sql.Composed:
+    """Select (ctid, ordinal, id, Xata column, value, reason) of the staged rows where one of the links dangles."""
+    return sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT s.ctid, {}, s.id, {}::text, {}, {}::text {}").format(
+            sql.Identifier("s", ORDINAL),
+            sql.Literal(column.xata_name),
+            sql.Identifier("s", column.staging),
+            sql.Literal(Reason.DANGLING_LINK.value),
+            dangling(expected, column),
+        )
+        for column in columns
+    )

@@ -23,7 +23,14 @@ from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.xata.records import Reason, TableReader
 from xata_pg_assets.xata.schema import XataType
 
-__all__ = ["ids_stand_twice", "settle", "stand_in_unique_columns"]
+__all__ = [
+    "drop_copies",
+    "ids_stand_twice",
+    "later_values",
+    "older_versions",
+    "settle",
+    "stand_in_unique_columns",
+]
 
 # A b-tree holds values up to 2,704 bytes after compression: only longer ones need a try. The elements of a
 # list take up to twice the bytes in an array that they take in JSON.
@@ -51,6 +58,54 @@ def settle(conn: Connection, layout: Layout, table: TargetTable, reader: TableRe
     _Settler(conn, layout, table, reader).settle()
 
 
+def drop_copies(layout: Layout, table: TargetTable, columns: Sequence[str]) -> sql.Composed:
+    """Delete all but the first of staged rows that are equal in every one of the columns."""
+    row = comma(sql.Identifier("s", name) for name in columns)
+    return statements.get("drop_copies").format(staging=layout.staging(table), row=row)
+
+
+def older_versions(layout: Layout, table: TargetTable) -> sql.Composed:
+    """Select the rows whose id another row of a later version has."""
+    return statements.get("older_versions").format(staging=layout.staging(table))
+
+
+def later_values(layout: Layout, table: TargetTable, suspects: Sequence[TargetColumn]) -> sql.Composed:
+    """Select the rows whose unique value an earlier row holds that is itself in nobody's way."""
+    firsts = comma(
+        sql.SQL(
+            "CASE WHEN {column} IS NULL THEN {ordinal} ELSE min({ordinal}) OVER (PARTITION BY {column}) END AS {first}"
+        ).format(
+            column=sql.Identifier(column.staging),
+            ordinal=sql.Identifier(ORDINAL),
+            first=sql.Identifier(f"first_{number}"),
+        )
+        for number, column in enumerate(suspects)
+    )
+    is_free = sql.SQL(" AND ").join(
+        sql.SQL("{} = ordinal").format(sql.Identifier(f"first_{number}")) for number in range(len(suspects))
+    )
+    losers = sql.SQL(" UNION ALL ").join(
+        sql.SQL(
+            "SELECT f.place, f.ordinal, s.id, {xata_column}::text, s.{column}::text, {reason}::text"
+            " FROM firsts AS f JOIN free ON free.ordinal = f.{first} JOIN {staging} AS s ON s.ctid = f.place"
+            " WHERE f.{first} <> f.ordinal"
+        ).format(
+            xata_column=sql.Literal(column.xata_name),
+            column=sql.Identifier(column.staging),
+            reason=sql.Literal(Reason.DUPLICATE_VALUE.value),
+            first=sql.Identifier(f"first_{number}"),
+            staging=layout.staging(table),
+        )
+        for number, column in enumerate(suspects)
+    )
+    return sql.SQL(
+        "WITH firsts AS MATERIALIZED (SELECT ctid AS place, {ordinal} AS ordinal, {firsts} FROM {staging}),"
+        " free AS MATERIALIZED (SELECT ordinal FROM firsts WHERE {is_free}) {losers}"
+    ).format(
+        firsts=firsts, ordinal=sql.Identifier(ORDINAL), staging=layout.staging(table), is_free=is_free, losers=losers
+    )
+
+
 class _Settler:
     """Settles one table."""
 
@@ -66,9 +121,9 @@ class _Settler:
         too_long = {column: places for column in columns if (places := self.too_long(column))}
         rejected = sum(self._reject(self._of_places(column, places)) for column, places in too_long.items())
         copies = self._drop_copies()
-        rejected += self._reject(statements.get("older_versions").format(staging=self.staging))
+        rejected += self._reject(older_versions(self.layout, self.table))
         suspects = [column for column in columns if self.stands_twice(column)]
-        while suspects and (found := self._reject(self._later_values(suspects))):
+        while suspects and (found := self._reject(later_values(self.layout, self.table, suspects))):
             rejected += found
         line = ledger.entry(self.conn, self.layout, self.table)
         ledger.record(
@@ -129,43 +184,7 @@ class _Settler:
     def _drop_copies(self) -> int:
         """Drop all but the first of rows that are equal in every column."""
         columns = [name for name in column_types(self.conn, self.staging) if name != ORDINAL]
-        row = comma(sql.Identifier("s", name) for name in columns)
-        return self.conn.execute(statements.get("drop_copies").format(staging=self.staging, row=row)).rowcount
-
-    def _later_values(self, suspects: Sequence[TargetColumn]) -> sql.Composed:
-        """Select the rows whose unique value an earlier row holds that is itself in nobody's way."""
-        firsts = comma(
-            sql.SQL(
-                "CASE WHEN {column} IS NULL THEN {ordinal}"
-                " ELSE min({ordinal}) OVER (PARTITION BY {column}) END AS {first}"
-            ).format(
-                column=sql.Identifier(column.staging),
-                ordinal=sql.Identifier(ORDINAL),
-                first=sql.Identifier(f"first_{number}"),
-            )
-            for number, column in enumerate(suspects)
-        )
-        is_free = sql.SQL(" AND ").join(
-            sql.SQL("{} = ordinal").format(sql.Identifier(f"first_{number}")) for number in range(len(suspects))
-        )
-        losers = sql.SQL(" UNION ALL ").join(
-            sql.SQL(
-                "SELECT f.place, f.ordinal, s.id, {xata_column}::text, s.{column}::text, {reason}::text"
-                " FROM firsts AS f JOIN free ON free.ordinal = f.{first} JOIN {staging} AS s ON s.ctid = f.place"
-                " WHERE f.{first} <> f.ordinal"
-            ).format(
-                xata_column=sql.Literal(column.xata_name),
-                column=sql.Identifier(column.staging),
-                reason=sql.Literal(Reason.DUPLICATE_VALUE.value),
-                first=sql.Identifier(f"first_{number}"),
-                staging=self.staging,
-            )
-            for number, column in enumerate(suspects)
-        )
-        return sql.SQL(
-            "WITH firsts AS MATERIALIZED (SELECT ctid AS place, {ordinal} AS ordinal, {firsts} FROM {staging}),"
-            " free AS MATERIALIZED (SELECT ordinal FROM firsts WHERE {is_free}) {losers}"
-        ).format(firsts=firsts, ordinal=sql.Identifier(ORDINAL), staging=self.staging, is_free=is_free, losers=losers)
+        return self.conn.execute(drop_copies(self.layout, self.table, columns)).rowcount
 
     def _reject(self, losers: sql.Composed) -> int:
         return rejects.move(self.conn, self.layout, self.table, self.reader, losers)

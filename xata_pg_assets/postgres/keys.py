@@ -26,10 +26,12 @@ __all__ = [
     "drop_foreign_keys",
     "drop_unique",
     "ensure",
+    "facts_query",
     "is_mapping_keyed",
     "lacking_in_columns",
     "missing",
     "present",
+    "present_query",
     "waiting",
     "wanted",
 ]
@@ -72,11 +74,14 @@ def foreign_key(plan: Plan, table: TargetTable, column: TargetColumn) -> Key:
     return Key("f", table.name, column.name, parent.name, _DELETE_RULES[column.link.on_delete])
 
 
+def present_query(schema: str, table: str) -> sql.Composed:
+    """Return the query of a table's single-column keys: kind, column, table referenced, delete rule, name."""
+    return statements.get("present_keys").format(schema=sql.Literal(schema), table=sql.Literal(table))
+
+
 def present(conn: Connection, layout: Layout, table: TargetTable) -> dict[Key, str]:
     """Return the single-column keys that the table has, with their names: constraints that hold, whole indexes."""
-    rows = conn.execute(
-        statements.get("present_keys"), {"schema": layout.target_schema, "table": table.name}
-    ).fetchall()
+    rows = conn.execute(present_query(layout.target_schema, table.name)).fetchall()
     return {Key(kind, table.name, column, references, rule): name for kind, column, references, rule, name in rows}
 
 
@@ -140,11 +145,14 @@ def ensure(
                     _make(conn, layout, other, key, statement)
 
 
+def facts_query(schema: str, table: str) -> sql.Composed:
+    """Return the query of a table's columns: name, NOT NULL, default, identity, type."""
+    return statements.get("column_facts").format(schema=sql.Literal(schema), table=sql.Literal(table))
+
+
 def lacking_in_columns(conn: Connection, layout: Layout, table: TargetTable) -> list[tuple[str, sql.Composed | None]]:
     """Return what the columns lack, each with the statement that mends it; None where only a person can."""
-    rows = conn.execute(
-        statements.get("column_facts"), {"schema": layout.target_schema, "table": table.name}
-    ).fetchall()
+    rows = conn.execute(facts_query(layout.target_schema, table.name)).fetchall()
     there = {name: facts for name, *facts in rows}
     lacking: list[tuple[str, sql.Composed | None]] = []
     for column in table.columns:
@@ -165,7 +173,7 @@ def lacking_in_columns(conn: Connection, layout: Layout, table: TargetTable) -> 
 
 def is_mapping_keyed(conn: Connection, layout: Layout, table: TargetTable) -> bool:
     """Tell whether unique indexes keep the id mapping one to one."""
-    rows = conn.execute(statements.get("present_keys"), {"schema": layout.work_schema, "table": table.mapping})
+    rows = conn.execute(present_query(layout.work_schema, table.mapping))
     return {("p", "old_id"), ("u", "new_id")} <= {(kind, column) for kind, column, *_ in rows}
 
 

@@ -20,7 +20,18 @@ from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.xata.records import Batch, CopyFormat, Fault, TableReader
 
-__all__ = ["Progress", "drop_staging", "head_warnings", "is_intact", "keep", "landing_columns", "stage", "stage_empty"]
+__all__ = [
+    "LandingColumn",
+    "Progress",
+    "create_statements",
+    "drop_staging",
+    "head_warnings",
+    "is_intact",
+    "keep",
+    "landing_columns",
+    "stage",
+    "stage_empty",
+]
 
 Progress = Callable[[int, int], None]  # rows so far, bytes so far
 
@@ -249,7 +260,7 @@ class _Lander:
         return [f"{self.table.xata_name}: xata.createdAt of {recovered} rows recovered from their ids"]
 
 
-def _create(conn: Connection, layout: Layout, table: TargetTable, columns: Sequence[LandingColumn]) -> None:
+def create_statements(layout: Layout, table: TargetTable, columns: Sequence[LandingColumn]) -> list[sql.Composed]:
     """Make an empty staging table; wide values stay in its pages, where nothing compresses them."""
     name = layout.staging(table)
     definitions = [
@@ -265,13 +276,18 @@ def _create(conn: Connection, layout: Layout, table: TargetTable, columns: Seque
             sql.Identifier(ORDINAL)
         )
     )
-    conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(name))
-    conn.execute(
+    return [
+        sql.SQL("DROP TABLE IF EXISTS {}").format(name),
         sql.SQL("CREATE UNLOGGED TABLE {} ({}) WITH (toast_tuple_target = 8160, autovacuum_enabled = false)").format(
             name, sql.SQL(", ").join(definitions)
-        )
-    )
-    conn.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(f"{_COMMENT} {table.xata_name}")))
+        ),
+        sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(f"{_COMMENT} {table.xata_name}")),
+    ]
+
+
+def _create(conn: Connection, layout: Layout, table: TargetTable, columns: Sequence[LandingColumn]) -> None:
+    for statement in create_statements(layout, table, columns):
+        conn.execute(statement)
 
 
 def head_warnings(table: TargetTable, reader: TableReader) -> list[str]:
