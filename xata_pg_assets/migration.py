@@ -9,6 +9,7 @@ import hashlib
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -17,16 +18,18 @@ from typing import Literal, Protocol
 import psycopg
 
 from xata_pg_assets import __version__
-from xata_pg_assets.errors import UsageError
+from xata_pg_assets.errors import ExportError, UsageError
 from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
 from xata_pg_assets.postgres import checks, embedded, id_mapping, ledger, loading, preflight, staging
 from xata_pg_assets.postgres.bootstrap import prepare
 from xata_pg_assets.postgres.connection import Connection, connect, describe_target, translated
 from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets.postgres.scripts import CsvFile, Scripts
 from xata_pg_assets.postgres.source import Source
 from xata_pg_assets.postgres.source_table import SourceTable, SourceTables, find_source_tables
 from xata_pg_assets.settings import Settings
 from xata_pg_assets.xata.ahead import WorkAhead
+from xata_pg_assets.xata.console_csv import ConsoleCsv
 from xata_pg_assets.xata.export import TableFile, TableFiles, find_table_files, open_table
 from xata_pg_assets.xata.records import ReadOptions, TableReader
 from xata_pg_assets.xata.schema import XataSchema
@@ -302,6 +305,48 @@ class Migration:
         if self.settings.target is None:
             return f"the embedded PostgreSQL in {self.settings.home}"
         return _described(self.settings.target.get_secret_value(), "target")
+
+    def scripts(self, pgvector_schema: str = "public") -> Scripts:
+        """Return the migration as scripts for psql; every file is read through, to know what psql makes of it.
+
+        Raises:
+            UsageError: no export is set, or it is no folder.
+        """
+        if self._is_database:
+            raise UsageError("setting source: psql alone reads files; of a PostgreSQL, xata-pg migrate takes the rows")
+        layout = replace(self.wanted_layout, pgvector_schema=pgvector_schema)
+        found, obstacles = dict[str, CsvFile](), dict[str, str]()
+        for name, file in self.files.found.items():
+            try:
+                found[name] = self._csv_file(name, file)
+            except ExportError as error:
+                obstacles[name] = str(error)
+        return Scripts(
+            layout=layout,
+            plan=self.plan,
+            folder=str(Path(self.settings.source or "").resolve()),
+            files=found,
+            obstacles=obstacles,
+            policy=self.settings.dangling_links,
+            budgets=checks.Budgets(self.settings.max_rejected_rows, self.settings.max_dangling_links),
+        )
+
+    def _csv_file(self, name: str, file: TableFile | SourceTable) -> CsvFile:
+        """Return a file that psql reads as we do.
+
+        Raises:
+            ExportError: it does not, or the file cannot be read at all; says why.
+        """
+        reader = self._open(file, thorough=False)
+        warnings = staging.head_warnings(self.plan.by_xata_name[name], reader)
+        if not isinstance(reader, ConsoleCsv):
+            raise ExportError(
+                reader.file, None, f"is {reader.dialect}, and psql alone reads the CSV of the Xata console"
+            )
+        obstacle = "its name has a line end" if len(reader.file.splitlines()) > 1 else reader.copy_obstacle()
+        if obstacle is not None:
+            raise ExportError(reader.file, None, f"{obstacle}, which psql does not read as it is meant")
+        return CsvFile(reader, reader.header, self.source_name, self.settings.recover_created_at, tuple(warnings))
 
     def target_problems(self) -> list[str]:
         """Return what stands in the way at the target; an embedded one that does not run is not started for it."""

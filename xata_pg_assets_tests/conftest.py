@@ -1,3 +1,3 @@
 """Fixtures for all tests, split by subject."""
 
-pytest_plugins = ["xata_pg_assets_tests.fix_server", "xata_pg_assets_tests.fix_export"]
+pytest_plugins = [f"xata_pg_assets_tests.{name}" for name in ("fix_server", "fix_export", "fix_psql")]

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from xata_pg_assets import __version__
 from xata_pg_assets.cli.flags import as_environment, with_settings
-from xata_pg_assets.errors import UsageError, XataPgError
+from xata_pg_assets.errors import ExitCode, UsageError, XataPgError
 from xata_pg_assets.settings import Settings
 
 # Dagster, pyarrow and the rest are imported by the commands that need them: `--help` must not wait for them
@@ -85,6 +85,36 @@ def plan(
         print(json.dumps(description, indent=2, ensure_ascii=False))
     else:
         print_plan(out, description)
+
+
+@app.command()
+@with_settings
+def sql(
+    settings: Settings,
+    folder: Annotated[Path, typer.Argument(help="folder to write to; made where it is missing")],
+    pgvector_schema: Annotated[
+        str, typer.Option(help="schema that pgvector is in, or goes to, in the target")
+    ] = "public",
+) -> None:
+    """Write the migration as numbered scripts for psql, which do the same without Python. Touches no database.
+
+    Exit code 1: written, and a table's file is none that psql can read; it is named.
+
+    Example: xata-pg sql scripts --source export
+    """
+    from xata_pg_assets.migration import Migration
+    from xata_pg_assets.postgres.scripts.folder import save
+
+    migration = Migration.from_settings(settings)
+    scripts = migration.scripts(pgvector_schema)
+    paths = save(folder, scripts)
+    for warning in [*migration.plan.warnings, *migration.warnings]:
+        print(f"warning: {warning}", file=sys.stderr)
+    for name, obstacle in scripts.obstacles.items():
+        print(f"error: table {name}: {obstacle}", file=sys.stderr)
+    print(f"{len(paths)} files in {folder}; {folder / 'README.md'} says how to run them", file=sys.stderr)
+    if scripts.obstacles:
+        raise typer.Exit(ExitCode.CHECK_FAILED)
 
 
 @app.command()

@@ -14,13 +14,13 @@ from psycopg.rows import TupleRow
 
 from xata_pg_assets.errors import TargetError, TransientError, UsageError, XataPgError
 
-__all__ = ["Connection", "ServerFacts", "connect", "describe_target", "server_facts", "translated"]
+__all__ = ["SESSION", "Connection", "ServerFacts", "connect", "describe_target", "server_facts", "translated"]
 
 Connection = psycopg.Connection[TupleRow]
 
 # How values are read and compared must not depend on the settings of server, database or role. The timeouts
 # guard interactive users; a load that runs for hours is no mistake here.
-_SESSION = {
+SESSION = {
     "DateStyle": "ISO, YMD",
     "IntervalStyle": "postgres",
     "TimeZone": "UTC",
@@ -89,11 +89,11 @@ def connect(url: str, role: Literal["target", "source"] = "target") -> Connectio
     except psycopg.OperationalError as error:
         raise TransientError(f"{role} {describe_target(url)}: {_reason(error)}; is the server up?") from None
     _lift_timeout(conn)
-    names = [*_SESSION, *(["transaction_timeout"] if conn.info.server_version >= 170000 else [])]
+    names = [*SESSION, *(["transaction_timeout"] if conn.info.server_version >= 170000 else [])]
     conn.execute(
         "SELECT pg_catalog.set_config(name, value, false)"
         " FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS s (name, value)",
-        (names, [_SESSION.get(name, "0") for name in names]),
+        (names, [SESSION.get(name, "0") for name in names]),
     )
     return conn
 

@@ -23,6 +23,7 @@ from xata_pg_assets.postgres.layout import Layout
 
 __all__ = [
     "Key",
+    "catalog_type",
     "drop_foreign_keys",
     "drop_unique",
     "ensure",
@@ -150,6 +151,11 @@ def facts_query(schema: str, table: str) -> sql.Composed:
     return statements.get("column_facts").format(schema=sql.Literal(schema), table=sql.Literal(table))
 
 
+def catalog_type(column: TargetColumn) -> str:
+    """Return the column's type as the catalog writes it, without its schema."""
+    return _NAMES_IN_CATALOG.get(str(column.type), str(column.type))
+
+
 def lacking_in_columns(conn: Connection, layout: Layout, table: TargetTable) -> list[tuple[str, sql.Composed | None]]:
     """Return what the columns lack, each with the statement that mends it; None where only a person can."""
     rows = conn.execute(facts_query(layout.target_schema, table.name)).fetchall()
@@ -160,7 +166,7 @@ def lacking_in_columns(conn: Connection, layout: Layout, table: TargetTable) -> 
             lacking.append((f"column {column.name}", None))
             continue
         is_not_null, default, is_identity, type_ = there[column.name]
-        if type_.rpartition(".")[2] != _NAMES_IN_CATALOG.get(str(column.type), str(column.type)):
+        if type_.rpartition(".")[2] != catalog_type(column):
             lacking.append((f"type {column.type} of {column.name} (it is {type_})", None))
         if (column.not_null or column.role is Role.ID) and not is_not_null:
             lacking.append((f"NOT NULL on {column.name}", ddl.set_not_null(layout, table, column)))

@@ -15,7 +15,7 @@ from xata_pg_assets.plan.tables import TargetTable
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["Entry", "entries", "entry", "exists", "now", "record"]
+__all__ = ["Entry", "entries", "entry", "exists", "now", "record", "recording"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +81,26 @@ def entry(conn: Connection, layout: Layout, table: TargetTable) -> Entry:
 
 def record(conn: Connection, layout: Layout, table: TargetTable, **facts: Any) -> None:
     """Write facts into the table's line; the others stay as they are."""
+    conn.execute(recording(layout, table, **facts))
+
+
+def recording(layout: Layout, table: TargetTable, **facts: Any) -> sql.Composed:
+    """Return the statement that writes facts into the table's line; a fact may be an expression, too."""
     line = {"target_table": table.name, "mapping_table": table.mapping, **facts}
-    values = [Jsonb(value) if isinstance(value, (dict, list)) else value for value in line.values()]
     names = [sql.Identifier(name) for name in line]
-    conn.execute(
-        sql.SQL("INSERT INTO {} (xata_table, {}) VALUES ({}, {}) ON CONFLICT (xata_table) DO UPDATE SET {}").format(
-            layout.work("loads"),
-            sql.SQL(", ").join(names),
-            sql.Literal(table.xata_name),
-            sql.SQL(", ").join(sql.Literal(value) for value in values),
-            sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(name) for name in names),
-        )
+    return sql.SQL("INSERT INTO {} (xata_table, {}) VALUES ({}, {}) ON CONFLICT (xata_table) DO UPDATE SET {}").format(
+        layout.work("loads"),
+        sql.SQL(", ").join(names),
+        sql.Literal(table.xata_name),
+        sql.SQL(", ").join(_fact(value) for value in line.values()),
+        sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(name) for name in names),
     )
+
+
+def _fact(value: Any) -> sql.Composable:
+    if isinstance(value, sql.Composable):
+        return value
+    return sql.Literal(Jsonb(value) if isinstance(value, (dict, list)) else value)
 
 
 def now() -> datetime:

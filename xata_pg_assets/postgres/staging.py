@@ -26,11 +26,13 @@ __all__ = [
     "create_statements",
     "drop_staging",
     "head_warnings",
+    "is_droppable",
     "is_intact",
     "keep",
     "landing_columns",
     "stage",
     "stage_empty",
+    "tables_query",
 ]
 
 Progress = Callable[[int, int], None]  # rows so far, bytes so far
@@ -134,14 +136,24 @@ def drop_staging(conn: Connection, layout: Layout) -> int:
     A schema that the role could not make again is emptied and stays.
     """
     with conn.transaction():
-        tables = conn.execute(
-            statements.get("staging_tables"), {"schema": layout.staging_schema, "comment": f"{_COMMENT} %"}
-        ).fetchall()
+        tables = conn.execute(tables_query(layout)).fetchall()
         for (name,) in tables:
             conn.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(layout.staging_schema, name)))
-        if conn.execute(statements.get("is_droppable_schema"), {"schema": layout.staging_schema}).fetchone() == (True,):
+        if conn.execute(is_droppable(layout.staging_schema)).fetchone() == (True,):
             conn.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(layout.staging_schema)))
     return len(tables)
+
+
+def tables_query(layout: Layout) -> sql.Composed:
+    """Select the names of the staging tables, which our comment tells from others."""
+    return statements.get("staging_tables").format(
+        schema=sql.Literal(layout.staging_schema), comment=sql.Literal(f"{_COMMENT} %")
+    )
+
+
+def is_droppable(schema: str) -> sql.Composed:
+    """Select whether a schema is empty, ours to drop, and one that the role could make again."""
+    return statements.get("is_droppable_schema").format(schema=sql.Literal(schema))
 
 
 @dataclass(slots=True)

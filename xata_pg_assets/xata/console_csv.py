@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from xata_pg_assets.errors import ExportError
 from xata_pg_assets.xata.ahead import ahead
 from xata_pg_assets.xata.byte_stream import ByteStream
 from xata_pg_assets.xata.cells import Judge
 from xata_pg_assets.xata.csv_blocks import BLOCK_SIZE, Block, cut_blocks
-from xata_pg_assets.xata.csv_head import Head, read_head
-from xata_pg_assets.xata.csv_records import read_block
+from xata_pg_assets.xata.csv_head import BOM, Head, read_head
+from xata_pg_assets.xata.csv_records import read_block, reads_as_copy
 from xata_pg_assets.xata.csv_scan import mend
 from xata_pg_assets.xata.records import Batch, Location, ReadOptions, Records
 from xata_pg_assets.xata.schema import XataTable
@@ -68,6 +69,11 @@ class ConsoleCsv:
         self._sha256 = ""
 
     @property
+    def header(self) -> tuple[str, ...]:
+        """The cells of the header as they stand in the file; none where it holds nothing."""
+        return self._head.cells if self._head else ()
+
+    @property
     def sha256(self) -> str:
         """SHA-256 of the file as it lies on disk."""
         return self._sha256
@@ -106,6 +112,38 @@ class ConsoleCsv:
             stream.read(self.size)
             return iter(())
         return cut_blocks(stream, self.file, offset=head.size, line=head.line, size=self._block_size)
+
+    def copy_obstacle(self) -> str | None:
+        """Say what keeps COPY from reading the whole file as it is read here; None where nothing does."""
+        try:
+            with ByteStream(self._path, self.file) as stream:
+                return self._first_obstacle(stream)
+        except ExportError as error:
+            return f"line {error.line}: {error.reason}" if error.line else error.reason
+
+    def _first_obstacle(self, stream: ByteStream) -> str | None:
+        if self._head is None:
+            return None
+        if stream.read(len(BOM) + 1).removeprefix(BOM)[:1] in (b"\r", b"\n"):
+            return "a blank line stands before the header"
+        stream.seek(0)
+        for block in self._blocks(stream):
+            if obstacle := self._obstacle_in(block):
+                return obstacle
+        return None
+
+    def _obstacle_in(self, block: Block) -> str | None:
+        records = self._read(block)
+        lines = f"between lines {block.line} and {block.line + len(block.feeds)}"
+        if records.faults:
+            return f"line {records.faults[0].line}: the record has more or fewer cells than the header"
+        if records.known:
+            return f"{lines} a cell is not UTF-8"
+        if b"\0" in block.data:
+            return f"{lines} stands a byte 0"
+        if not reads_as_copy(block, self._known_head.eol):
+            return f"{lines} stands a blank line, a line that begins with \\., or a quote or line end out of place"
+        return None
 
     def locate(self, staged: Sequence[int]) -> Mapping[int, Location]:
         """Tell where staged rows stand, by reading their blocks again."""
