@@ -124,8 +124,7 @@ def _stage(scripts: Scripts) -> Script:
         if file is not None and file.header:
             landing.land(script, scripts.layout, table, file)
         elif table.xata_name not in scripts.obstacles:
-            what = f"{file.reader.file} is empty" if file else "the export has no file of this name"
-            landing.land_nothing(script, scripts.layout, table, f"{table.xata_name}: {what}; 0 rows")
+            landing.land_nothing(script, scripts.layout, table, file)
     return script
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from xata_pg_assets.plan.tables import METADATA, ORDINAL, Plan, TargetTable
 from xata_pg_assets.postgres import ledger
@@ -33,6 +34,7 @@ _FUNCTIONS = {
     XataType.MULTIPLE: "xata_multiple",
     XataType.LINK: "xata_id",
 }
+_OFFSET = r"([Zz]|[+-]\d\d:\d\d)$"
 _OPENINGS = {XataType.JSON: "", XataType.OBJECT: "{", XataType.FILE: "{", XataType.FILES: "["}
 
 
@@ -56,8 +58,13 @@ def make_judges(script: Script, layout: Layout, plan: Plan) -> None:
         script.run(statements.get("csv_judge_vector").format(vector=vector, dims=dims))
 
 
-def land_nothing(script: Script, layout: Layout, table: TargetTable, warning: str) -> None:
-    """Make an empty staging table, for a table that has no file."""
+def land_nothing(script: Script, layout: Layout, table: TargetTable, file: CsvFile | None) -> None:
+    """Make an empty staging table, for a table that has no file or one that holds nothing."""
+    warning, facts = f"{table.xata_name}: the export has no file of this name", dict[str, str]()
+    if file is not None:
+        reader = file.reader
+        warning = f"{table.xata_name}: {reader.file} is empty; 0 rows"
+        facts = {"source": file.source, "file": reader.file, "dialect": reader.dialect}
     script.run(*create_statements(layout, table, landing_columns(table)))
     script.run(_forget(layout, table))
     script.run(
@@ -65,8 +72,9 @@ def land_nothing(script: Script, layout: Layout, table: TargetTable, warning: st
             layout,
             table,
             **dict.fromkeys(("staged_rows", "source_rows", "duplicate_rows", "rejected_rows"), 0),
-            staging_warnings=[warning],
+            staging_warnings=[*(file.warnings if file else ()), warning],
             staged_at=sql.SQL("now()"),
+            **facts,
         )
     )
 
@@ -78,14 +86,20 @@ def land(script: Script, layout: Layout, table: TargetTable, file: CsvFile) -> N
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """A column of the file: the cell's expression over `r`, its rule, its place in staging."""
+    """A column of the file: the cell over `r`, as it is judged and as it came, its value, and what may be wrong."""
 
     xata_name: str
     text: sql.Identifier
+    raw: sql.Identifier
     value: sql.Composable
     is_judged: bool
     missing: Reason | None
     column: XataColumn | None
+
+    @property
+    def is_datetime(self) -> bool:
+        type_ = self.column.type if self.column else METADATA.get(self.xata_name, (None, None))[1]
+        return type_ is XataType.DATETIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +130,7 @@ class _Landing:
             missing = Reason.NULL_NOT_ALLOWED if column and column.not_null else None
             if name == "id":
                 missing = Reason.MISSING_ID
-            yield _Cell(name, text, value, value is not text, missing, column)
+            yield _Cell(name, text, sql.Identifier("r", f"raw_c{place}"), value, value is not text, missing, column)
 
     def _value(self, name: str, column: XataColumn | None, text: sql.Identifier) -> sql.Composable:
         """Return a cell's value as its staging column has it, NULL where it is none."""
@@ -163,7 +177,9 @@ class _Landing:
             ),
             sql.SQL("CREATE TEMP VIEW xata_cells AS SELECT ordinal, {} FROM {} AS r WHERE NOT ({})").format(
                 comma(
-                    sql.SQL("{} AS {}").format(self._text(cell), sql.Identifier(name))
+                    sql.SQL("{} AS {}, {} AS {}").format(
+                        self._text(cell), sql.Identifier(name), cell.text, sql.Identifier(f"raw_{name}")
+                    )
                     for cell, name in zip(cells, names, strict=True)
                 ),
                 _RAW,
@@ -195,7 +211,7 @@ class _Landing:
                 next(cell.text for cell in cells if cell.xata_name == "id"),
                 _CELLS,
                 comma(
-                    sql.SQL("({}, {}, {})").format(sql.Literal(cell.xata_name), cell.text, self._reason(cell))
+                    sql.SQL("({}, {}, {})").format(sql.Literal(cell.xata_name), cell.raw, self._reason(cell))
                     for cell in judged
                 ),
             )
@@ -297,11 +313,23 @@ class _Landing:
                     _count(_RAW), _count(_CELLS), _COPIES
                 ),
                 rejected_rows=sql.SQL("(SELECT count(DISTINCT ordinal) FROM {})").format(_FAULTS),
-                staging_warnings=list(self.file.warnings),
+                staging_warnings=self._warnings(cells),
                 staged_at=sql.SQL("now()"),
             ),
             sql.SQL("DROP TABLE {}, {}, {} CASCADE").format(_RAW, _FAULTS, _COPIES),
         )
+
+    def _warnings(self, cells: list[_Cell]) -> sql.Composable:
+        """Return what is known of the file, and what only its cells tell: datetimes without an offset."""
+        told: sql.Composable = sql.Literal(Jsonb(list(self.file.warnings)))
+        for cell in cells:
+            if cell.is_datetime:
+                warning = f"{self.table.xata_name}.{cell.xata_name}: datetimes without an offset were read as UTC"
+                told = sql.SQL(
+                    "{} || CASE WHEN EXISTS (SELECT FROM {} AS r WHERE {} !~ {} AND {} IS NOT NULL)"
+                    " THEN {} ELSE '[]' END"
+                ).format(told, _CELLS, cell.text, sql.Literal(_OFFSET), cell.value, sql.Literal(Jsonb([warning])))
+        return told
 
 
 def _forget(layout: Layout, table: TargetTable) -> sql.Composed:
