@@ -17,7 +17,7 @@ from xata_pg_assets.postgres.checks import CHECKS
 from xata_pg_assets_tests.fix_server import Database, Server
 from xata_pg_assets_tests.test_cli.conftest import SECRET, Folder, XataPg, inherited
 
-COMMANDS = ["plan", "migrate", "check", "report", "ui", "schema", "clean", "demo", "uri", "stop"]
+COMMANDS = ["plan", "sql", "migrate", "check", "report", "ui", "schema", "clean", "demo", "uri", "stop"]
 SCRIPT = Path(sys.executable).with_name("xata-pg")
 NOTHING_THERE = "postgresql://me:" + SECRET + "@127.0.0.1:1/nowhere"
 
@@ -236,6 +236,40 @@ class TestMigrate:
         assert outcome.code == 3
         assert outcome.error.startswith("setting dagster_url: ")
         assert SECRET not in outcome.out + outcome.err
+
+
+class TestSql:
+    def test_scripts_are_written_and_no_database_is_touched(self, migrating, database, psql):
+        outcome = migrating("sql", "my scripts")
+        assert (outcome.code, outcome.out) == (0, "")
+        assert "README.md says how to run them" in outcome.err
+        assert is_untouched(database)
+        folder = migrating.folder / "my scripts"
+        assert psql.run_all(database, folder).code == 0
+        assert database.value("SELECT count(*) FROM posts") == 5
+        assert migrating("check").code == 0
+        assert migrating("migrate").code == 0
+
+    def test_a_file_that_psql_cannot_read_is_one_line_and_exit_1(self, migrating, export):
+        (export.path / "users.csv").rename(export.path / "users.old")
+        (export.path / "users.json").write_text('[{"id": "u1"}]')
+        outcome = migrating("sql", "scripts")
+        assert outcome.code == 1
+        (line,) = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
+        assert line.startswith("error: table users: users.json: is ")
+        assert "psql alone reads the CSV of the Xata console" in line
+
+    @pytest.mark.parametrize("source", [None, "postgresql://me@localhost/db", "nowhere"])
+    def test_without_files_to_read_it_is_exit_2(self, migrating, export, source):
+        arguments = ["--schema", export.path / "schema.json"]
+        if source is None:
+            del migrating.variables["XATA_PG_SOURCE"]
+        else:
+            arguments += ["--source", source]
+        outcome = migrating("sql", "scripts", *arguments)
+        assert outcome.code == 2
+        assert outcome.error.startswith(("setting source: ", "source nowhere "))
+        assert not (migrating.folder / "scripts").exists()
 
 
 class TestCheck:
