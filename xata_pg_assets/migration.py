@@ -107,6 +107,19 @@ class Migration:
         with translated("target"), connect(self.url) as conn:
             yield conn
 
+    def refuse_accepted(self, conn: Connection) -> None:
+        """Keep a migration that was accepted as it is.
+
+        Raises:
+            UsageError: it was.
+        """
+        accepted_on = ledger.accepted_on(conn, self.wanted_layout)
+        if accepted_on:
+            raise UsageError(
+                f"the migration into {self.settings.target_schema} was accepted on {accepted_on} and is frozen; "
+                "to migrate again all the same, run xata-pg accept --withdraw first"
+            )
+
     @contextmanager
     def session(self, table: TargetTable, step: Step, size: int | None = None) -> Iterator[Connection]:
         """Open a connection for a step; PostgreSQL's errors come out as ours, naming the table."""
@@ -145,6 +158,7 @@ class Migration:
     def _stage(self, table: TargetTable) -> ledger.Entry:
         file, layout = self.files.found.get(table.xata_name), self.layout
         with self.session(table, "staging", _size_of(file) if file else 0) as conn:
+            self.refuse_accepted(conn)
             line = ledger.entry(conn, layout, table)
             if file is None:
                 return self._stage_nothing(conn, table, line)
@@ -182,12 +196,14 @@ class Migration:
     def map_ids(self, table: TargetTable) -> ledger.Entry:
         """Give the staged rows their new ids."""
         with self.session(table, "mapping") as conn:
+            self.refuse_accepted(conn)
             id_mapping.map_ids(conn, self.layout, table, lambda: self._read_again(table))
             return ledger.entry(conn, self.layout, table)
 
     def load(self, table: TargetTable) -> ledger.Entry:
         """Bring the target table to what is staged."""
         with self.session(table, "loading") as conn:
+            self.refuse_accepted(conn)
             self._restage_lost(conn, table)
             return loading.load(conn, self.layout, self.plan, table, self.settings.dangling_links, self._read_again)
 

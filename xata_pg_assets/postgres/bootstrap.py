@@ -7,13 +7,15 @@ from psycopg import sql
 
 from xata_pg_assets.errors import TargetError
 from xata_pg_assets.plan.tables import Plan
+from xata_pg_assets.postgres import ddl
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.connection import Connection, server_facts
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["MINIMUM_VERSION", "lock", "prepare", "work_statements"]
+__all__ = ["MINIMUM_VERSION", "is_ours", "lock", "mark_schema", "prepare", "work_statements"]
 
 MINIMUM_VERSION = 140000
+_MARK = "Made by xata_pg_assets"
 _NEW_ID_COMMENT = "The new id of an old one: new_id('<xata table>', '<old id>')"
 
 
@@ -53,12 +55,26 @@ def _create_schema(conn: Connection, name: str) -> None:
     if conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (name,)).fetchone():
         return
     try:
-        conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+        for statement in ddl.create_schema(name), mark_schema(name):
+            conn.execute(statement)
     except pg.InsufficientPrivilege:
         raise TargetError(
             f"schema {name}: missing, and the role may not create it; "
             f"have its owner run: CREATE SCHEMA {name} AUTHORIZATION {conn.info.user}"
         ) from None
+
+
+def mark_schema(name: str) -> sql.Composed:
+    """Mark a schema as made by a migration, and so to be dropped with it."""
+    return sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(name), sql.Literal(_MARK))
+
+
+def is_ours(conn: Connection, name: str) -> bool:
+    """Tell whether a migration made the schema."""
+    found = conn.execute(
+        "SELECT obj_description(oid, 'pg_namespace') = %s FROM pg_namespace WHERE nspname = %s", (_MARK, name)
+    ).fetchone()
+    return found == (True,)
 
 
 def _create_pgvector(conn: Connection) -> None:

@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
-from xata_pg_assets.postgres import keys, ledger
+from xata_pg_assets.postgres import habits, keys, ledger
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.catalog import count_rows, exists
 from xata_pg_assets.postgres.connection import Connection
@@ -289,6 +289,7 @@ class _Checker:
             if key in on_the_way
             or (key.kind == "f" and not exists(self.conn, self.layout.target(self.plan.by_name[key.references])))
         ]
+        lacking += [what for what, _ in habits.lacking(self.conn, self.layout, self.table)]
         lacking += self._lacking_from_cycle()
         floor = sequence_floor(self.conn, self.layout, self.table)
         if next_id(self.conn, self.layout, self.table) < floor:

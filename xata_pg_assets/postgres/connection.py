@@ -14,13 +14,24 @@ from psycopg.rows import TupleRow
 
 from xata_pg_assets.errors import TargetError, TransientError, UsageError, XataPgError
 
-__all__ = ["SESSION", "Connection", "ServerFacts", "connect", "describe_target", "server_facts", "translated"]
+__all__ = [
+    "MIGRATING",
+    "SESSION",
+    "Connection",
+    "ServerFacts",
+    "connect",
+    "describe_target",
+    "server_facts",
+    "translated",
+]
 
 Connection = psycopg.Connection[TupleRow]
 
 # How values are read and compared must not depend on the settings of server, database or role. The timeouts
 # guard interactive users; a load that runs for hours is no mistake here.
+MIGRATING = "xata_pg.migrating"  # what the triggers that keep Xata's habits look at
 SESSION = {
+    MIGRATING: "on",
     "DateStyle": "ISO, YMD",
     "IntervalStyle": "postgres",
     "TimeZone": "UTC",

@@ -15,7 +15,21 @@ from xata_pg_assets.plan.tables import TargetTable
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["Entry", "entries", "entry", "exists", "now", "record", "recording"]
+__all__ = [
+    "Entry",
+    "accepted_on",
+    "entries",
+    "entry",
+    "exists",
+    "freeze",
+    "now",
+    "record",
+    "recording",
+    "thaw",
+]
+
+_COMMENT = "The ledger: what the last load of each table did, and how its checks ended"
+_ACCEPTED = "Accepted on "
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,34 @@ def exists(conn: Connection, layout: Layout) -> bool:
     """Tell whether a migration ever ran into this target."""
     name = layout.work("loads").as_string(conn)
     return conn.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone() == (True,)
+
+
+def accepted_on(conn: Connection, layout: Layout) -> str | None:
+    """Return the day on which the migration was accepted and the ledger frozen, None where it was not.
+
+    The table's comment tells it: a column more, and a ledger of before would have to be altered.
+    """
+    row = conn.execute(
+        "SELECT substring(obj_description(to_regclass(%s), 'pg_class') FROM %s)",
+        (layout.work("loads").as_string(conn), f"{_ACCEPTED}(.*)"),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def freeze(conn: Connection, layout: Layout) -> None:
+    """Mark the migration as accepted; nothing counts as staged any more."""
+    name = layout.work("loads")
+    conn.execute(sql.SQL("UPDATE {} SET staged_rows = NULL, fingerprint = NULL").format(name))
+    _describe(conn, layout, f"{_COMMENT}. {_ACCEPTED}{now():%Y-%m-%d}")
+
+
+def thaw(conn: Connection, layout: Layout) -> None:
+    """Take back that the migration was accepted."""
+    _describe(conn, layout, _COMMENT)
+
+
+def _describe(conn: Connection, layout: Layout, text: str) -> None:
+    conn.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(layout.work("loads"), sql.Literal(text)))
 
 
 def entries(conn: Connection, layout: Layout) -> Mapping[str, Entry]:
