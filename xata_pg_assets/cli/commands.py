@@ -234,6 +234,35 @@ def clean(settings: Settings) -> None:
     print(f"{dropped} staging tables dropped", file=sys.stderr)
 
 
+@app.command()
+@with_settings
+def references(
+    settings: Settings, as_json: Annotated[bool, typer.Option("--json", help="print JSON alone")] = False
+) -> None:
+    """Find old ids (rec_…) inside texts, lists and json: how many, and of which tables. Nothing is changed.
+
+    Example: xata-pg references --json
+    """
+    from dataclasses import asdict
+
+    from xata_pg_assets.migration import Migration
+    from xata_pg_assets.postgres.connection import translated
+    from xata_pg_assets.postgres.references import find_references
+
+    migration = Migration.from_settings(settings)
+    with _migrated(migration) as conn, translated("references"):
+        found = list(find_references(conn, migration.wanted_layout, migration.plan))
+    if as_json:
+        print(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
+        return
+    for each in found:
+        leads = [f"{count} to {table}" for table, count in each.resolved.items()]
+        leads += [f"{each.unresolved} to no row"] if each.unresolved else []
+        print(f"{each.xata_table}.{each.xata_column}: {each.ids} old ids in {each.rows} rows: {', '.join(leads)}")
+    if not found:
+        print("no old ids in texts, lists or json")
+
+
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 
 

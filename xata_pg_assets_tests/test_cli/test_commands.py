@@ -26,6 +26,7 @@ COMMANDS = [
     "ui",
     "schema",
     "clean",
+    "references",
     "undo",
     "accept",
     "demo",
@@ -321,6 +322,26 @@ class TestCheck:
         assert values["description"].startswith("25 cells equal")
 
 
+class TestReferences:
+    def test_old_ids_in_texts_are_told_and_stay(self, migrating, export, database):
+        old_id = "rec_c0000000000000000000"
+        users = [(old_id, "ann@x.org", "Ann"), ("u2", "bob@x.org", f"a friend of {old_id}")]
+        export.rows("users", "id,email,name", users)
+        export.rows("posts", "id,title,likes,author", [("p1", "/users/" + old_id.replace("c0", "cg"), "1", old_id)])
+        export.rows("userTeams", "id,label,owner,parent", [])
+        assert migrating("references").code == 2
+        migrating("migrate")
+        outcome = migrating("references")
+        assert (outcome.code, outcome.err) == (0, "")
+        assert outcome.out.splitlines() == [
+            "users.name: 1 old ids in 1 rows: 1 to users",
+            "posts.title: 1 old ids in 1 rows: 1 to no row",
+        ]
+        (users, posts) = json.loads(migrating("references", "--json").out)
+        assert (users["resolved"], posts["resolved"], posts["unresolved"]) == ({"users": 1}, {}, 1)
+        assert old_id in database.value("SELECT name FROM users WHERE id = 2")
+
+
 class TestUndo:
     def test_nothing_of_it_is_left_and_nothing_else_is_gone(self, migrating, database):
         database.query(
@@ -351,7 +372,7 @@ class TestUndo:
             ("CREATE MATERIALIZED VIEW app.v AS TABLE xata_migration.posts_id_mapping", "materialized view app.v"),
             ("CREATE VIEW app.v AS SELECT xata_migration.new_id('posts', 'p1')", "view app.v"),
             ("CREATE TABLE app.t (post bigint REFERENCES public.posts)", "constraint t_post_fkey on table app.t"),
-            ("CREATE TABLE app.t (id bigint DEFAULT nextval('public.posts_id_seq'))", "column id of table app.t"),
+            ("CREATE TABLE app.t (id bigint DEFAULT nextval('public.posts_id_seq'))", "default value for column id of"),
             ("INSERT INTO public.posts (title) VALUES ('mine')", '1 rows of your own in "public"."posts"'),
             ("ALTER TABLE public.posts ADD COLUMN mine int", 'column mine of "public"."posts"'),
         ],
