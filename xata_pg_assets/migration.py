@@ -9,6 +9,7 @@ import hashlib
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any, Literal, Protocol
 import psycopg
 
 from xata_pg_assets import __version__
-from xata_pg_assets.errors import TransientError, UnreachableError, UsageError, in_one_line
+from xata_pg_assets.errors import ExportError, TransientError, UnreachableError, UsageError, in_one_line
 from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
 from xata_pg_assets.postgres import checks, embedded, id_mapping, ledger, loading, preflight, staging
 from xata_pg_assets.postgres.bootstrap import prepare
@@ -33,10 +34,12 @@ from xata_pg_assets.postgres.dangling import REJECTED, DanglingLinks
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.preview import preview as first_rows
 from xata_pg_assets.postgres.run_lock import RunLock
+from xata_pg_assets.postgres.scripts import CsvFile, Scripts
 from xata_pg_assets.postgres.source import Source
 from xata_pg_assets.postgres.source_table import SourceTable, SourceTables, find_source_tables
 from xata_pg_assets.settings import Settings, is_database
 from xata_pg_assets.xata.ahead import WorkAhead
+from xata_pg_assets.xata.console_csv import ConsoleCsv
 from xata_pg_assets.xata.export import TableFile, TableFiles, find_table_files, open_table
 from xata_pg_assets.xata.records import ReadOptions, TableReader
 from xata_pg_assets.xata.schema import XataSchema
@@ -175,6 +178,19 @@ class Migration:
         with translated("target"), connect(self.url) as conn:
             yield conn
 
+    def refuse_accepted(self, conn: Connection) -> None:
+        """Keep a migration that was accepted as it is.
+
+        Raises:
+            UsageError: it was.
+        """
+        accepted_on = ledger.accepted_on(conn, self.wanted_layout)
+        if accepted_on:
+            raise UsageError(
+                f"the migration into {self.settings.target_schema} was accepted on {accepted_on} and is frozen; "
+                "to migrate again all the same, run xata-pg accept --withdraw first"
+            )
+
     @contextmanager
     def session(self, table: TargetTable, step: Step, size: int | None = None) -> Iterator[Connection]:
         """Open a connection for a step; PostgreSQL's errors come out as ours, naming the table."""
@@ -216,6 +232,7 @@ class Migration:
     def _stage(self, table: TargetTable) -> ledger.Entry:
         file, layout = self.files.found.get(table.xata_name), self.layout
         with self.session(table, "staging", _size_of(file) if file else 0) as conn:
+            self.refuse_accepted(conn)
             line = ledger.entry(conn, layout, table)
             if file is None:
                 return self._stage_nothing(conn, table, line)
@@ -253,12 +270,14 @@ class Migration:
     def map_ids(self, table: TargetTable) -> ledger.Entry:
         """Give the staged rows their new ids."""
         with self.session(table, "mapping") as conn:
+            self.refuse_accepted(conn)
             id_mapping.map_ids(conn, self.layout, table, lambda: self._read_again(table))
             return ledger.entry(conn, self.layout, table)
 
     def load(self, table: TargetTable) -> ledger.Entry:
         """Bring the target table to what is staged."""
         with self.session(table, "loading") as conn:
+            self.refuse_accepted(conn)
             self._restage_lost(conn, table)
             return loading.load(conn, self.layout, self.plan, table, self.settings.dangling_links, self._read_again)
 
@@ -404,6 +423,48 @@ class Migration:
         if self.settings.target is None:
             return f"the embedded PostgreSQL in {self.settings.home}"
         return _described(self.settings.target.get_secret_value(), "target")
+
+    def scripts(self, pgvector_schema: str = "public") -> Scripts:
+        """Return the migration as scripts for psql; every file is read through, to know what psql makes of it.
+
+        Raises:
+            UsageError: no export is set, or it is no folder.
+        """
+        if self._is_database:
+            raise UsageError("setting source: psql alone reads files; of a PostgreSQL, xata-pg migrate takes the rows")
+        layout = replace(self.wanted_layout, pgvector_schema=pgvector_schema)
+        found, obstacles = dict[str, CsvFile](), dict[str, str]()
+        for name, file in self.files.found.items():
+            try:
+                found[name] = self._csv_file(name, file)
+            except ExportError as error:
+                obstacles[name] = str(error)
+        return Scripts(
+            layout=layout,
+            plan=self.plan,
+            folder=str(Path(self.settings.source or "").resolve()),
+            files=found,
+            obstacles=obstacles,
+            policy=self.settings.dangling_links,
+            budgets=checks.Budgets(self.settings.max_rejected_rows, self.settings.max_dangling_links),
+        )
+
+    def _csv_file(self, name: str, file: TableFile | SourceTable) -> CsvFile:
+        """Return a file that psql reads as we do.
+
+        Raises:
+            ExportError: it does not, or the file cannot be read at all; says why.
+        """
+        reader = self._open(file, thorough=False)
+        warnings = staging.head_warnings(self.plan.by_xata_name[name], reader)
+        if not isinstance(reader, ConsoleCsv):
+            raise ExportError(
+                reader.file, None, f"is {reader.dialect}, and psql alone reads the CSV of the Xata console"
+            )
+        obstacle = "its name has a line end" if len(reader.file.splitlines()) > 1 else reader.copy_obstacle()
+        if obstacle is not None:
+            raise ExportError(reader.file, None, f"{obstacle}, which psql does not read as it is meant")
+        return CsvFile(reader, reader.header, self.source_name, self.settings.recover_created_at, tuple(warnings))
 
     def target_problems(self) -> list[str]:
         """Return what stands in the way at the target; an embedded one that does not run is not started for it."""

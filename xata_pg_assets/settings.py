@@ -95,6 +95,11 @@ class Settings(BaseSettings):
     on_delete_links: Mapping[str, OnDelete] = Field(
         default_factory=dict, description="the same for single links, as table.column = rule"
     )
+    metadata_triggers: bool = Field(
+        False, description="let triggers keep xata_version and xata_updatedat going in the target"
+    )
+    new_xata_ids: bool = Field(False, description="give new rows an xata_id of Xata's form (with keep_old_id)")
+    lookup_views: bool = Field(False, description="make a view <table>_lookup in the work schema: rows by old id")
     empty_text: Literal["null", "empty"] = Field("null", description="what an empty CSV cell of a text column is")
     recover_created_at: bool = Field(False, description="take a missing xata.createdAt from a generated id")
     dangling_links: Literal["null", "reject", "fail"] = Field(
@@ -171,6 +176,9 @@ class Settings(BaseSettings):
             keep_old_id=self.keep_old_id,
             on_delete=self.on_delete,
             on_delete_links=self.on_delete_links,
+            metadata_triggers=self.metadata_triggers,
+            new_xata_ids=self.new_xata_ids,
+            lookup_views=self.lookup_views,
         )
 
     @classmethod

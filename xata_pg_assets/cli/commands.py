@@ -96,6 +96,36 @@ def plan(
 
 @app.command()
 @with_settings
+def sql(
+    settings: Settings,
+    folder: Annotated[Path, typer.Argument(help="folder to write to; made where it is missing")],
+    pgvector_schema: Annotated[
+        str, typer.Option(help="schema that pgvector is in, or goes to, in the target")
+    ] = "public",
+) -> None:
+    """Write the migration as numbered scripts for psql, which do the same without Python. Touches no database.
+
+    Exit code 1: written, and a table's file is none that psql can read; it is named.
+
+    Example: xata-pg sql scripts --source export
+    """
+    from xata_pg_assets.migration import Migration
+    from xata_pg_assets.postgres.scripts.folder import save
+
+    migration = Migration.from_settings(settings)
+    scripts = migration.scripts(pgvector_schema)
+    paths = save(folder, scripts)
+    for warning in [*migration.plan.warnings, *migration.warnings]:
+        print(f"warning: {warning}", file=sys.stderr)
+    for name, obstacle in scripts.obstacles.items():
+        print(f"error: table {name}: {obstacle}", file=sys.stderr)
+    print(f"{len(paths)} files in {folder}; {folder / 'README.md'} says how to run them", file=sys.stderr)
+    if scripts.obstacles:
+        raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+@app.command()
+@with_settings
 def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) -> None:
     """Run the asset graph: stage every table, map its ids, load it, check it; then print the report.
 
@@ -110,6 +140,9 @@ def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) 
     migration = Migration.from_settings(settings)
     with _told_later():
         _ = migration.files  # a wrong source is a usage error: nothing is touched yet
+        if not _is_untouched(settings):
+            with migration.reading() as conn:
+                migration.refuse_accepted(conn)
 
     def run(migration: Migration, chosen: Sequence[TargetTable] | None) -> RunResult:
         with migration.staging_ahead(chosen):  # the first tables are read while Dagster is imported
@@ -285,6 +318,102 @@ def clean(settings: Settings) -> None:
 
 
 @app.command()
+@with_settings
+def references(
+    settings: Settings, as_json: Annotated[bool, typer.Option("--json", help="print JSON alone")] = False
+) -> None:
+    """Find old ids (rec_…) inside texts, lists and json: how many, and of which tables. Nothing is changed.
+
+    Example: xata-pg references --json
+    """
+    from dataclasses import asdict
+
+    from xata_pg_assets.migration import Migration
+    from xata_pg_assets.postgres.connection import translated
+    from xata_pg_assets.postgres.references import find_references
+
+    migration = Migration.from_settings(settings)
+    with _migrated(migration) as conn, translated("references"):
+        found = list(find_references(conn, migration.wanted_layout, migration.plan))
+    if as_json:
+        print(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
+        return
+    for each in found:
+        leads = [f"{count} to {table}" for table, count in each.resolved.items()]
+        leads += [f"{each.unresolved} to no row"] if each.unresolved else []
+        print(f"{each.xata_table}.{each.xata_column}: {each.ids} old ids in {each.rows} rows: {', '.join(leads)}")
+    if not found:
+        print("no old ids in texts, lists or json")
+
+
+Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
+
+
+@app.command()
+@with_settings
+def undo(
+    settings: Settings,
+    yes: Yes = False,
+    force: Annotated[bool, typer.Option("--force", help="take what of your own hangs on it as well")] = False,
+) -> None:
+    """Take the whole migration back out: what it made and nothing else, listed first, all or nothing.
+
+    It is refused while views, keys, rows or columns of your own hang on the migrated tables. The extension pgvector
+    stays, and so do Dagster's records in the home folder.
+
+    Example: xata-pg undo --target postgresql://me@localhost/app
+    """
+    from xata_pg_assets.migration import Migration
+    from xata_pg_assets.postgres import undo as way_back
+    from xata_pg_assets.postgres.connection import translated
+
+    migration = Migration.from_settings(settings)
+    with _ledger(migration) as conn, translated("undo"):
+        shown = way_back.find(conn, migration.wanted_layout, migration.plan)
+        for line in shown.made:
+            print(f"drop {line}")
+        for line in shown.in_the_way:
+            print(f"yours: {line}")
+        if shown.in_the_way and not force:
+            raise UsageError(
+                f"undo: {'; '.join(shown.in_the_way)}: would go, too; move that, or say --force to lose it"
+            )
+        _confirm("Take all of this out?", yes=yes)
+        way_back.take_out(conn, migration.wanted_layout, migration.plan, shown, force=force)
+    print("taken out", file=sys.stderr)
+
+
+@app.command()
+@with_settings
+def accept(
+    settings: Settings,
+    yes: Yes = False,
+    force: Annotated[bool, typer.Option("--force", help="accept failed checks, too")] = False,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="take it back: migrate works again")] = False,
+) -> None:
+    """Call the migration done: drop the staged rows and freeze the ledger, so that migrate changes nothing any more.
+
+    Tables and mappings stay; check and report still work.
+
+    Example: xata-pg accept --yes
+    """
+    from xata_pg_assets.migration import Migration
+    from xata_pg_assets.postgres import ledger
+    from xata_pg_assets.postgres import undo as way_back
+    from xata_pg_assets.postgres.connection import translated
+
+    migration = Migration.from_settings(settings)
+    with _ledger(migration) as conn, translated("accept"):
+        if withdraw:
+            ledger.thaw(conn, migration.wanted_layout)
+            print("withdrawn; xata-pg migrate works again", file=sys.stderr)
+            return
+        _confirm("Drop the staged rows and freeze the ledger?", yes=yes)
+        dropped = way_back.accept(conn, migration.wanted_layout, force=force)
+    print(f"accepted; {dropped} staging tables dropped", file=sys.stderr)
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="folder to write to; made where it is missing")] = Path("export"),
 ) -> None:
@@ -340,6 +469,36 @@ def _chosen(migration: Migration, tables: str | None) -> list[TargetTable] | Non
     return list(dict.fromkeys(migration.plan.find(name) for name in names))
 
 
+def _confirm(question: str, *, yes: bool) -> None:
+    """Go on only where a person says so.
+
+    Raises:
+        UsageError: nobody does.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is there to be asked; say --yes")
+    if not typer.confirm(question, err=True):
+        raise UsageError("not confirmed; nothing was touched")
+
+
+@contextmanager
+def _ledger(migration: Migration) -> Iterator[Connection]:
+    """Open a connection to a target that has a ledger, of whatever schema.
+
+    Raises:
+        UsageError: it has none.
+    """
+    from xata_pg_assets.postgres import ledger
+
+    _refuse_untouched(migration.settings)
+    with migration.reading() as conn:
+        if not ledger.exists(conn, migration.wanted_layout):
+            raise UsageError(_NOTHING)
+        yield conn
+
+
 @contextmanager
 def _migrated(migration: Migration) -> Iterator[Connection]:
     """Open a connection to a target that tables of the schema were migrated into.
@@ -363,10 +522,15 @@ def _migrated(migration: Migration) -> Iterator[Connection]:
 
 def _refuse_untouched(settings: Settings) -> None:
     """Make no embedded server only to find nothing in it."""
+    if _is_untouched(settings):
+        raise UsageError(_NOTHING)
+
+
+def _is_untouched(settings: Settings) -> bool:
+    """Tell whether the target is an embedded server that was never made."""
     from xata_pg_assets.postgres.cluster import find_cluster
 
-    if settings.target is None and find_cluster(Path(os.path.realpath(settings.home))) is None:
-        raise UsageError(_NOTHING)
+    return settings.target is None and find_cluster(Path(os.path.realpath(settings.home))) is None
 
 
 @contextmanager

@@ -32,9 +32,10 @@ from xata_pg_assets.plan.types import (
 )
 from xata_pg_assets.xata.schema import XataColumn, XataSchema, XataTable, XataType
 
-__all__ = ["Link", "OnDelete", "Plan", "PlanOptions", "Role", "TargetColumn", "TargetTable", "make_plan"]
+__all__ = ["Habit", "Link", "OnDelete", "Plan", "PlanOptions", "Role", "TargetColumn", "TargetTable", "make_plan"]
 
 OnDelete = Literal["set null", "no action", "restrict", "cascade"]
+Habit = Literal["xata_touch", "new_xata_id", "lookup"]
 
 METADATA: Mapping[str, tuple[str, XataType, ColumnType]] = {
     "xata.version": ("xata_version", XataType.INT, BIGINT),
@@ -65,6 +66,27 @@ class PlanOptions:
     keep_old_id: bool = False
     on_delete: OnDelete = "set null"
     on_delete_links: Mapping[str, OnDelete] = field(default_factory=dict)
+    metadata_triggers: bool = False
+    new_xata_ids: bool = False
+    lookup_views: bool = False
+
+    @property
+    def habits(self) -> tuple[Habit, ...]:
+        """What the tables keep of Xata's ways.
+
+        Raises:
+            UsageError: a habit needs columns that are left out.
+        """
+        if self.metadata_triggers and not self.metadata_columns:
+            raise UsageError("setting metadata_triggers: needs metadata_columns; set that to true")
+        if self.new_xata_ids and not self.keep_old_id:
+            raise UsageError("setting new_xata_ids: needs keep_old_id; set that to true")
+        asked: dict[Habit, bool] = {
+            "xata_touch": self.metadata_triggers,
+            "new_xata_id": self.new_xata_ids,
+            "lookup": self.lookup_views,
+        }
+        return tuple(habit for habit, is_asked in asked.items() if is_asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +136,7 @@ class TargetTable:
     sequence: str
     columns: tuple[TargetColumn, ...]
     cycle: frozenset[str] = frozenset()
+    habits: tuple[Habit, ...] = ()
 
     @cached_property
     def links(self) -> tuple[TargetColumn, ...]:
@@ -274,6 +297,7 @@ class _TableMaker:
             sequence=self._relation(name, "id", "seq"),
             columns=tuple(columns),
             cycle=cycle,
+            habits=self.options.habits,
         )
 
     def _own(

@@ -7,14 +7,16 @@ from psycopg import sql
 
 from xata_pg_assets.errors import TargetError
 from xata_pg_assets.plan.tables import Plan
+from xata_pg_assets.postgres import ddl
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.catalog import column_types
 from xata_pg_assets.postgres.connection import Connection, server_facts
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["MINIMUM_VERSION", "lock", "lock_name", "prepare"]
+__all__ = ["MINIMUM_VERSION", "is_ours", "lock", "lock_name", "mark_schema", "prepare", "work_statements"]
 
 MINIMUM_VERSION = 140000
+_MARK = "Made by xata_pg_assets"
 _NEW_ID_COMMENT = "The new id of an old one: new_id('<xata table>', '<old id>')"
 
 
@@ -36,7 +38,8 @@ def prepare(conn: Connection, layout: Layout, plan: Plan) -> Layout:
         if plan.needs_pgvector and facts.pgvector_schema is None:
             _create_pgvector(conn)
         if "dangling_digest" not in column_types(conn, layout.work("loads")):  # none yet, or an older version's
-            _create_work_tables(conn, layout)
+            for statement in work_statements(layout):
+                conn.execute(statement)
     schema = server_facts(conn).pgvector_schema or layout.pgvector_schema
     return Layout(layout.target_schema, layout.work_schema, layout.staging_schema, schema)
 
@@ -55,12 +58,26 @@ def _create_schema(conn: Connection, name: str) -> None:
     if conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (name,)).fetchone():
         return
     try:
-        conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+        for statement in ddl.create_schema(name), mark_schema(name):
+            conn.execute(statement)
     except pg.InsufficientPrivilege:
         raise TargetError(
             f"schema {name}: missing, and the role may not create it; "
             f"have its owner run: CREATE SCHEMA {name} AUTHORIZATION {conn.info.user}"
         ) from None
+
+
+def mark_schema(name: str) -> sql.Composed:
+    """Mark a schema as made by a migration, and so to be dropped with it."""
+    return sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(name), sql.Literal(_MARK))
+
+
+def is_ours(conn: Connection, name: str) -> bool:
+    """Tell whether a migration made the schema."""
+    found = conn.execute(
+        "SELECT obj_description(oid, 'pg_namespace') = %s FROM pg_namespace WHERE nspname = %s", (_MARK, name)
+    ).fetchone()
+    return found == (True,)
 
 
 def _create_pgvector(conn: Connection) -> None:
@@ -75,15 +92,17 @@ def _create_pgvector(conn: Connection) -> None:
         raise TargetError(f"pgvector: the role may not create the extension; {mend}") from None
 
 
-def _create_work_tables(conn: Connection, layout: Layout) -> None:
+def work_statements(layout: Layout) -> list[sql.Composed]:
+    """Return the statements that make the work tables, where they are missing, and the function new_id."""
     names = {name: layout.work(name) for name in ("rejected_rows", "dangling_links", "loads")}
-    conn.execute(statements.get("work_tables").format(**names))
     body = statements.get("new_id").format(loads=layout.work("loads"), work_schema=sql.Literal(layout.work_schema))
-    function = layout.work("new_id")
-    conn.execute(
-        sql.SQL(
-            "CREATE OR REPLACE FUNCTION {function}(xata_table text, old_id text) RETURNS bigint"
-            " LANGUAGE plpgsql STABLE STRICT AS {body};"
-            " COMMENT ON FUNCTION {function}(text, text) IS {comment}"
-        ).format(function=function, body=sql.Literal(body.as_string(conn)), comment=sql.Literal(_NEW_ID_COMMENT))
+    function = sql.SQL(
+        "CREATE OR REPLACE FUNCTION {function}(xata_table text, old_id text) RETURNS bigint"
+        " LANGUAGE plpgsql STABLE STRICT AS {body};"
+        " COMMENT ON FUNCTION {function}(text, text) IS {comment}"
+    ).format(
+        function=layout.work("new_id"),
+        body=sql.Literal(body.as_string()),
+        comment=sql.Literal(_NEW_ID_COMMENT),
     )
+    return [statements.get("work_tables").format(**names), function]

@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 
 from xata_pg_assets.errors import counted
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
-from xata_pg_assets.postgres import id_mapping, keys, ledger
+from xata_pg_assets.postgres import habits, id_mapping, keys, ledger
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.catalog import any_row, count_rows, exists
 from xata_pg_assets.postgres.connection import Connection
@@ -25,7 +25,17 @@ from xata_pg_assets.postgres.expected import Expected, comma, differ, expected_r
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.loading import next_id, sequence_floor
 
-__all__ = ["BLOCKING", "CHECKS", "Budgets", "CheckResult", "run_checks"]
+__all__ = [
+    "BLOCKING",
+    "CHECKS",
+    "Budgets",
+    "CheckResult",
+    "compared_columns",
+    "evidence_query",
+    "lost_or_extra",
+    "run_checks",
+    "wrong_cells",
+]
 
 CHECKS: Mapping[str, str] = {
     "row_count": "Every row of the export is in the table, rejected, or an exact copy of another",
@@ -116,7 +126,7 @@ class _Checker:
         self.table = table
         self.budgets = budgets
         self.target = layout.target(table)
-        self.compared = [column for column in table.columns if column.role is not Role.ID and not column.link]
+        self.compared = compared_columns(table)
 
     def run(self, name: str) -> CheckResult:
         if not exists(self.conn, self.target):
@@ -136,32 +146,6 @@ class _Checker:
     def is_staged(self) -> bool:
         return self.line.staged_rows is not None and exists(self.conn, self.layout.staging(self.table))
 
-    @property
-    def _joined(self) -> sql.Composed:
-        """Every staged row, with what should be and what is in the target."""
-        return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id{} LEFT JOIN {} AS t ON t.id = m.new_id").format(
-            self.layout.staging(self.table),
-            self.layout.mapping(self.table),
-            self.expected.parents,
-            self.target,
-        )
-
-    @property
-    def _joined_by_new_ids(self) -> sql.Composed:
-        """The same, but with the rows that the target's links lead to: numbers are quicker to join than texts."""
-        links = sql.SQL("").join(
-            sql.SQL(" LEFT JOIN {} AS {} ON {} = {}").format(
-                self.expected.rows_there(column),
-                sql.Identifier(f"p{number}"),
-                sql.Identifier(f"p{number}", "new_id"),
-                sql.Identifier("t", column.name),
-            )
-            for number, column in enumerate(self.table.links)
-        )
-        return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id LEFT JOIN {} AS t ON t.id = m.new_id{}").format(
-            self.layout.staging(self.table), self.layout.mapping(self.table), self.target, links
-        )
-
     @cached_property
     def evidence(self) -> Mapping[str, int]:
         """Count in one pass what the checks ask about.
@@ -169,54 +153,16 @@ class _Checker:
         Where every link leads to the row that bears the id in the export, that is all; only else is each of
         these ids looked up in turn, to tell wrong links from dangling ones.
         """
-        links = self.table.links
-        counts = self._counted(self._joined_by_new_ids, self._other_ids)
-        if counts["found"] == counts["staged"] and not any(counts[f"other_{number}"] for number in range(len(links))):
-            right = {f"wrong_{number}": 0 for number in range(len(links))}
-            return {
-                **counts,
-                **right,
-                **{f"resolved_{number}": counts[f"links_{number}"] for number in range(len(links))},
-            }
-        return self._counted(self._joined, self._wrong_links)
+        numbers = range(len(self.table.links))
+        counts = self._counted(quick_evidence_query(self.expected))
+        if counts["found"] == counts["staged"] and not any(counts[f"other_{number}"] for number in numbers):
+            right = {f"wrong_{number}": 0 for number in numbers}
+            return {**counts, **right, **{f"resolved_{number}": counts[f"links_{number}"] for number in numbers}}
+        return self._counted(evidence_query(self.expected))
 
-    def _counted(
-        self, source: sql.Composable, of_link: Callable[[int, TargetColumn], Mapping[str, sql.Composable]]
-    ) -> Mapping[str, int]:
-        """Count staged, mapped, found and differing rows, the links of each column, and what is asked of it."""
-        parts: dict[str, sql.Composable] = {
-            "staged": sql.SQL("count(*)"),
-            "mapped": sql.SQL("count(m.new_id)"),
-            "found": sql.SQL("count(t.id)"),
-            "differing": sql.SQL("count(*) FILTER (WHERE t.id IS NOT NULL AND {})").format(
-                differ(self.expected.compared(column) for column in self.compared)
-            ),
-        }
-        for number, column in enumerate(self.table.links):
-            parts[f"links_{number}"] = sql.SQL("count({})").format(sql.Identifier("s", column.staging))
-            parts |= of_link(number, column)
-        query = sql.SQL("SELECT {} FROM {}").format(
-            comma(sql.SQL("{} AS {}").format(part, sql.Identifier(name)) for name, part in parts.items()), source
-        )
+    def _counted(self, query: sql.Composed) -> Mapping[str, int]:
         with self.conn.cursor(row_factory=dict_row) as cur:
             return cur.execute(query).fetchone() or {}
-
-    def _other_ids(self, number: int, column: TargetColumn) -> Mapping[str, sql.Composable]:
-        """Count the rows whose link leads to a row of another id than the export names."""
-        return {
-            f"other_{number}": sql.SQL("count(*) FILTER (WHERE t.id IS NOT NULL AND {} IS DISTINCT FROM {})").format(
-                sql.Identifier(f"p{number}", "old_id"), sql.Identifier("s", column.staging)
-            )
-        }
-
-    def _wrong_links(self, number: int, column: TargetColumn) -> Mapping[str, sql.Composable]:
-        """Count the rows whose link is not what it should be, and the links whose row is there."""
-        return {
-            f"wrong_{number}": sql.SQL("count(*) FILTER (WHERE t.id IS NOT NULL AND {} IS DISTINCT FROM {})").format(
-                sql.Identifier("t", column.name), self.expected.value(column)
-            ),
-            f"resolved_{number}": sql.SQL("count({})").format(self.expected.value(column)),
-        }
 
     def _rows(self, query: sql.Composable) -> tuple[dict[str, Any], ...]:
         with self.conn.cursor(row_factory=dict_row) as cur:
@@ -369,6 +315,7 @@ class _Checker:
             if key in on_the_way
             or (key.kind == "f" and not exists(self.conn, self.layout.target(self.plan.by_name[key.references])))
         ]
+        lacking += [what for what, _ in habits.lacking(self.conn, self.layout, self.table)]
         lacking += self._lacking_from_cycle()
         floor = sequence_floor(self.conn, self.layout, self.table)
         if next_id(self.conn, self.layout, self.table) < floor:
@@ -405,27 +352,10 @@ class _Checker:
         ).format(sql.Literal(column.name), self.target, column=sql.Identifier(column.name))
 
     def _wrong_cells(self, columns: list[TargetColumn]) -> sql.Composed:
-        """Select the cells that differ: row by old id, column, what the export has, what the target has."""
-        cells = comma(
-            sql.SQL("({}, {}::text, {}::text, {})").format(
-                sql.Literal(column.name),
-                self.expected.value(column),
-                sql.Identifier("t", column.name),
-                differ([self.expected.compared(column)]),
-            )
-            for column in columns
-        )
-        return sql.SQL(
-            "SELECT s.id AS old_id, t.id, c.column_name, left(c.export, 80) AS export, left(c.target, 80) AS target"
-            " FROM {} CROSS JOIN LATERAL (VALUES {}) AS c (column_name, export, target, differs)"
-            " WHERE t.id IS NOT NULL AND c.differs ORDER BY t.id"
-        ).format(self._joined, cells)
+        return wrong_cells(self.expected, columns)
 
     def _lost_or_extra(self) -> sql.Composed:
-        """Select rows that only the export has, and rows that only the target has."""
-        return statements.get("lost_or_extra").format(
-            staging=self.layout.staging(self.table), mapping=self.layout.mapping(self.table), target=self.target
-        )
+        return lost_or_extra(self.layout, self.table)
 
     def _rejected(self) -> sql.Composed:
         return sql.SQL(
@@ -481,6 +411,116 @@ class _Checker:
     def _count(self, query: sql.Composed) -> int:
         row = self.conn.execute(query).fetchone()
         return int(row[0]) if row else 0
+
+
+def compared_columns(table: TargetTable) -> list[TargetColumn]:
+    """Return the columns whose cells are compared with the export's; links are the foreign keys' affair."""
+    return [column for column in table.columns if column.role is not Role.ID and not column.link]
+
+
+def evidence_query(expected: Expected) -> sql.Composed:
+    """Count in one pass what the checks ask about: rows staged, mapped, found and differing, and links by number."""
+    return _counts(expected, _joined(expected), _wrong_links)
+
+
+def quick_evidence_query(expected: Expected) -> sql.Composed:
+    """Count the same, but of the links only those that lead to a row of another id than the export names."""
+    return _counts(expected, _joined_by_new_ids(expected), _other_ids)
+
+
+def wrong_cells(expected: Expected, columns: list[TargetColumn]) -> sql.Composed:
+    """Select the cells that differ: row by old id, column, what the export has, what the target has."""
+    cells = comma(
+        sql.SQL("({}, {}::text, {}::text, {})").format(
+            sql.Literal(column.name),
+            expected.value(column),
+            sql.Identifier("t", column.name),
+            differ([expected.compared(column)]),
+        )
+        for column in columns
+    )
+    return sql.SQL(
+        "SELECT s.id AS old_id, t.id, c.column_name, left(c.export, 80) AS export, left(c.target, 80) AS target"
+        " FROM {} CROSS JOIN LATERAL (VALUES {}) AS c (column_name, export, target, differs)"
+        " WHERE t.id IS NOT NULL AND c.differs ORDER BY t.id"
+    ).format(_joined(expected), cells)
+
+
+def lost_or_extra(layout: Layout, table: TargetTable) -> sql.Composed:
+    """Select the rows that only the export has, and the rows that only the target has."""
+    return statements.get("lost_or_extra").format(
+        staging=layout.staging(table), mapping=layout.mapping(table), target=layout.target(table)
+    )
+
+
+def _counts(
+    expected: Expected,
+    source: sql.Composable,
+    of_link: Callable[[Expected, int, TargetColumn], Mapping[str, sql.Composable]],
+) -> sql.Composed:
+    """Count staged, mapped, found and differing rows, the links of each column, and what is asked of it."""
+    parts: dict[str, sql.Composable] = {
+        "staged": sql.SQL("count(*)"),
+        "mapped": sql.SQL("count(m.new_id)"),
+        "found": sql.SQL("count(t.id)"),
+        "differing": sql.SQL("count(*) FILTER (WHERE t.id IS NOT NULL AND {})").format(
+            differ(expected.compared(column) for column in compared_columns(expected.table))
+        ),
+    }
+    for number, column in enumerate(expected.table.links):
+        parts[f"links_{number}"] = sql.SQL("count({})").format(sql.Identifier("s", column.staging))
+        parts |= of_link(expected, number, column)
+    return sql.SQL("SELECT {} FROM {}").format(
+        comma(sql.SQL("{} AS {}").format(part, sql.Identifier(name)) for name, part in parts.items()), source
+    )
+
+
+def _wrong_links(expected: Expected, number: int, column: TargetColumn) -> Mapping[str, sql.Composable]:
+    """Count the rows whose link is not what it should be, and the links whose row is there."""
+    return {
+        f"wrong_{number}": sql.SQL("count(*) FILTER (WHERE t.id IS NOT NULL AND {} IS DISTINCT FROM {})").format(
+            sql.Identifier("t", column.name), expected.value(column)
+        ),
+        f"resolved_{number}": sql.SQL("count({})").format(expected.value(column)),
+    }
+
+
+def _other_ids(_: Expected, number: int, column: TargetColumn) -> Mapping[str, sql.Composable]:
+    """Count the rows whose link leads to a row of another id than the export names."""
+    return {
+        f"other_{number}": sql.SQL("count(*) FILTER (WHERE t.id IS NOT NULL AND {} IS DISTINCT FROM {})").format(
+            sql.Identifier(f"p{number}", "old_id"), sql.Identifier("s", column.staging)
+        )
+    }
+
+
+def _joined(expected: Expected) -> sql.Composed:
+    """Every staged row, with what should be and what is in the target."""
+    return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id{} LEFT JOIN {} AS t ON t.id = m.new_id").format(
+        expected.layout.staging(expected.table),
+        expected.layout.mapping(expected.table),
+        expected.parents,
+        expected.layout.target(expected.table),
+    )
+
+
+def _joined_by_new_ids(expected: Expected) -> sql.Composed:
+    """The same, but with the rows that the target's links lead to: numbers are quicker to join than texts."""
+    links = sql.SQL("").join(
+        sql.SQL(" LEFT JOIN {} AS {} ON {} = {}").format(
+            expected.rows_there(column),
+            sql.Identifier(f"p{number}"),
+            sql.Identifier(f"p{number}", "new_id"),
+            sql.Identifier("t", column.name),
+        )
+        for number, column in enumerate(expected.table.links)
+    )
+    return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id LEFT JOIN {} AS t ON t.id = m.new_id{}").format(
+        expected.layout.staging(expected.table),
+        expected.layout.mapping(expected.table),
+        expected.layout.target(expected.table),
+        links,
+    )
 
 
 def _cut(value: Any) -> Any:

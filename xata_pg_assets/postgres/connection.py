@@ -19,6 +19,8 @@ from psycopg.rows import TupleRow
 from xata_pg_assets.errors import TargetError, TransientError, UnreachableError, UsageError, XataPgError
 
 __all__ = [
+    "MIGRATING",
+    "SESSION",
     "Connection",
     "ServerFacts",
     "connect",
@@ -33,7 +35,9 @@ Connection = psycopg.Connection[TupleRow]
 
 # How values are read and compared must not depend on the settings of server, database or role. The timeouts
 # guard interactive users; a load that runs for hours is no mistake here.
-_SESSION = {
+MIGRATING = "xata_pg.migrating"  # what the triggers that keep Xata's habits look at
+SESSION = {
+    MIGRATING: "on",
     "DateStyle": "ISO, YMD",
     "IntervalStyle": "postgres",
     "TimeZone": "UTC",
@@ -115,7 +119,7 @@ def connect(url: str, role: Literal["target", "source"] = "target") -> Connectio
     except psycopg.OperationalError as error:
         raise UnreachableError(f"{role} {describe_target(url)}: {_reason(error)}; is the server up?") from None
     _lift_timeout(conn)
-    settings = {**_SESSION, **({"transaction_timeout": "0"} if conn.info.server_version >= 170000 else {})}
+    settings = {**SESSION, **({"transaction_timeout": "0"} if conn.info.server_version >= 170000 else {})}
     try:
         _configure(conn, settings | _WATCHFUL)
     except pg.InvalidParameterValue:

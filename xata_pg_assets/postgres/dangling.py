@@ -19,7 +19,16 @@ from xata_pg_assets.postgres.expected import Expected, comma, expected_rows
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.xata.records import Reason, TableReader
 
-__all__ = ["REJECTED", "DanglingLinks", "DanglingPolicy", "ReadAgain"]
+__all__ = [
+    "REJECTED",
+    "DanglingLinks",
+    "DanglingPolicy",
+    "ReadAgain",
+    "dangling",
+    "needed_links",
+    "noted",
+    "without_their_links",
+]
 
 DanglingPolicy = Literal["null", "reject", "fail"]
 # Begins the fingerprint of staged rows some of which were rejected since: they are no longer what the file holds
@@ -58,15 +67,7 @@ class DanglingLinks:
 
     def write_down(self, expected: Expected, columns: Iterable[TargetColumn]) -> int:
         """Record the dangling links of the columns, which the load makes NULL; return how many."""
-        lost = [
-            sql.SQL("SELECT {}::text, s.id, {}::text, {} {}").format(
-                sql.Literal(self.table.xata_name),
-                sql.Literal(column.xata_name),
-                sql.Identifier("s", column.staging),
-                self._dangling(expected, column),
-            )
-            for column in columns
-        ]
+        lost = [lost_links(expected, column) for column in columns]
         # What stands in the list already is left alone: a re-run changes no row that it need not
         row = self.conn.execute(
             statements.get("write_dangling").format(
@@ -92,14 +93,6 @@ class DanglingLinks:
         )
         return self.conn.execute(query).fetchone() or ()
 
-    def _dangling(self, expected: Expected, column: TargetColumn) -> sql.Composed:
-        """Return FROM and WHERE of the staged rows whose link dangles."""
-        return statements.get("dangling_links").format(
-            staging=self.layout.staging(expected.table),
-            link=sql.Identifier("s", column.staging),
-            rows_there=expected.rows_there(column),
-        )
-
     def _refuse(self) -> None:
         expected = expected_rows(self.conn, self.layout, self.plan, self.table)
         found = [
@@ -107,7 +100,7 @@ class DanglingLinks:
             for column in self.table.links
             for count, old_id, missing_id in self.conn.execute(
                 sql.SQL("SELECT count(*) OVER (), s.id, {} {} ORDER BY s.id LIMIT 1").format(
-                    sql.Identifier("s", column.staging), self._dangling(expected, column)
+                    sql.Identifier("s", column.staging), dangling(expected, column)
                 )
             )
         ]
@@ -123,20 +116,11 @@ class DanglingLinks:
         """Reject the rows of a table whose links dangle now; return how many."""
         expected = expected_rows(self.conn, self.layout, self.plan, table)
         line = expected.lines.get(table.xata_name)
-        columns = [column for column in table.links if self.policy == "reject" or column.not_null]
+        columns = needed_links(table, self.policy)
         is_staged = line is not None and line.staged_rows is not None and exists(self.conn, self.layout.staging(table))
         if line is None or not is_staged or not columns:
             return 0
-        losers = sql.SQL(" UNION ALL ").join(
-            sql.SQL("SELECT s.ctid, {}, s.id, {}::text, {}, {}::text {}").format(
-                sql.Identifier("s", ORDINAL),
-                sql.Literal(column.xata_name),
-                sql.Identifier("s", column.staging),
-                sql.Literal(Reason.DANGLING_LINK.value),
-                self._dangling(expected, column),
-            )
-            for column in columns
-        )
+        losers = without_their_links(expected, columns)
         if not any_row(self.conn, losers):
             return 0
         moved = rejects.move(self.conn, self.layout, table, self.read_again(table), rejects.selected(self.conn, losers))
@@ -149,3 +133,48 @@ class DanglingLinks:
             fingerprint=REJECTED + (line.fingerprint or "").removeprefix(REJECTED),
         )
         return moved
+
+
+def dangling(expected: Expected, column: TargetColumn) -> sql.Composed:
+    """Return FROM and WHERE of the staged rows whose link dangles."""
+    return statements.get("dangling_links").format(
+        staging=expected.layout.staging(expected.table),
+        link=sql.Identifier("s", column.staging),
+        rows_there=expected.rows_there(column),
+    )
+
+
+def lost_links(expected: Expected, column: TargetColumn) -> sql.Composed:
+    """Select the lines of `dangling_links` that tell of a column."""
+    return sql.SQL("SELECT {}::text, s.id, {}::text, {} {}").format(
+        sql.Literal(expected.table.xata_name),
+        sql.Literal(column.xata_name),
+        sql.Identifier("s", column.staging),
+        dangling(expected, column),
+    )
+
+
+def noted(expected: Expected, column: TargetColumn) -> sql.Composed:
+    """Write down the dangling links of a column."""
+    return sql.SQL("INSERT INTO {} (xata_table, old_id, xata_column, missing_id) {}").format(
+        expected.layout.work("dangling_links"), lost_links(expected, column)
+    )
+
+
+def needed_links(table: TargetTable, policy: DanglingPolicy) -> list[TargetColumn]:
+    """Return the links that a row cannot go without."""
+    return [column for column in table.links if policy == "reject" or column.not_null]
+
+
+def without_their_links(expected: Expected, columns: Iterable[TargetColumn]) -> sql.Composed:
+    """Select (ctid, ordinal, id, Xata column, value, reason) of the staged rows where one of the links dangles."""
+    return sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT s.ctid, {}, s.id, {}::text, {}, {}::text {}").format(
+            sql.Identifier("s", ORDINAL),
+            sql.Literal(column.xata_name),
+            sql.Identifier("s", column.staging),
+            sql.Literal(Reason.DANGLING_LINK.value),
+            dangling(expected, column),
+        )
+        for column in columns
+    )

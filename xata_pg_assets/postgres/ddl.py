@@ -17,8 +17,10 @@ __all__ = [
     "add_unique",
     "create_defaults_probe",
     "create_index",
+    "create_pgvector",
     "create_schema",
     "create_table",
+    "indexed_links",
     "plan_statements",
     "set_default",
     "set_identity",
@@ -29,6 +31,11 @@ __all__ = [
 def create_schema(name: str) -> sql.Composed:
     """Make a schema."""
     return sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name))
+
+
+def create_pgvector(layout: Layout) -> sql.Composed:
+    """Make the extension, where it is missing."""
+    return sql.SQL("CREATE EXTENSION IF NOT EXISTS vector SCHEMA {}").format(sql.Identifier(layout.pgvector_schema))
 
 
 def create_table(layout: Layout, table: TargetTable) -> list[sql.Composed]:
@@ -118,9 +125,7 @@ def plan_statements(layout: Layout, plan: Plan) -> list[sql.Composed]:
     if layout.target_schema != "public":
         statements.append(create_schema(layout.target_schema))
     if plan.needs_pgvector:
-        statements.append(
-            sql.SQL("CREATE EXTENSION IF NOT EXISTS vector SCHEMA {}").format(sql.Identifier(layout.pgvector_schema))
-        )
+        statements.append(create_pgvector(layout))
     for table in plan.tables:
         statements += create_table(layout, table)
     for table in plan.tables:

@@ -23,7 +23,14 @@ from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.xata.records import Reason, TableReader
 from xata_pg_assets.xata.schema import XataType
 
-__all__ = ["ids_stand_twice", "settle", "stand_in_unique_columns"]
+__all__ = [
+    "drop_copies",
+    "ids_stand_twice",
+    "older_versions",
+    "rivals",
+    "settle",
+    "stand_in_unique_columns",
+]
 
 # A b-tree holds values up to 2,704 bytes after compression: only longer ones need a try. The elements of a
 # list take up to twice the bytes in an array that they take in JSON.
@@ -51,6 +58,52 @@ def settle(conn: Connection, layout: Layout, table: TargetTable, reader: TableRe
     _Settler(conn, layout, table, reader).settle()
 
 
+def drop_copies(layout: Layout, table: TargetTable, columns: Sequence[str]) -> sql.Composed:
+    """Delete all but the first of staged rows that are equal in every one of the columns."""
+    row = comma(sql.Identifier("s", name) for name in columns)
+    return statements.get("drop_copies").format(staging=layout.staging(table), row=row)
+
+
+def older_versions(layout: Layout, table: TargetTable) -> sql.Composed:
+    """Select the rows whose id another row of a later version has."""
+    return statements.get("older_versions").format(staging=layout.staging(table))
+
+
+def rivals(layout: Layout, table: TargetTable, suspects: Sequence[TargetColumn]) -> sql.Composed:
+    """Select (ctid, ordinal, id, …) of the rows that share a unique value with others, in the order of their lines.
+
+    To each suspect belong two columns more: `first_0`…, the ordinal of the first row that has the same value, NULL
+    where no other row has it; and `value_0`…, the value.
+    """
+    firsts = [sql.Identifier(f"first_{number}") for number in range(len(suspects))]
+    pairs = comma(
+        sql.SQL(
+            "CASE WHEN s.{column} IS NOT NULL AND count(*) OVER {first} > 1"
+            " THEN min(s.{ordinal}) OVER {first} END AS {first}, s.{column}::text AS {value}"
+        ).format(
+            column=sql.Identifier(column.staging),
+            ordinal=sql.Identifier(ORDINAL),
+            first=firsts[number],
+            value=sql.Identifier(f"value_{number}"),
+        )
+        for number, column in enumerate(suspects)
+    )
+    windows = comma(
+        sql.SQL("{} AS (PARTITION BY s.{})").format(first, sql.Identifier(column.staging))
+        for column, first in zip(suspects, firsts, strict=True)
+    )
+    return sql.SQL(
+        "SELECT * FROM (SELECT s.ctid::text, s.{ordinal} AS ordinal, s.id, {pairs} FROM {staging} AS s"
+        " WINDOW {windows}) AS rivals WHERE coalesce({firsts}) IS NOT NULL ORDER BY ordinal"
+    ).format(
+        ordinal=sql.Identifier(ORDINAL),
+        pairs=pairs,
+        staging=layout.staging(table),
+        windows=windows,
+        firsts=comma(sql.SQL("rivals.{}").format(first) for first in firsts),
+    )
+
+
 class _Settler:
     """Settles one table."""
 
@@ -66,7 +119,7 @@ class _Settler:
         too_long = [(column, places) for column in columns if (places := self.too_long(column))]
         rejected = self._reject(self._selected(self._of_places(too_long))) if too_long else 0
         copies = self._drop_copies()
-        rejected += self._reject(self._selected(statements.get("older_versions").format(staging=self.staging)))
+        rejected += self._reject(self._selected(older_versions(self.layout, self.table)))
         suspects = [column for column in columns if self.stands_twice(column)]
         if suspects:
             rejected += self._reject(self._later_values(suspects))
@@ -132,8 +185,7 @@ class _Settler:
     def _drop_copies(self) -> int:
         """Drop all but the first of rows that are equal in every column."""
         columns = [name for name in column_types(self.conn, self.staging) if name != ORDINAL]
-        row = comma(sql.Identifier("s", name) for name in columns)
-        return self.conn.execute(statements.get("drop_copies").format(staging=self.staging, row=row)).rowcount
+        return self.conn.execute(drop_copies(self.layout, self.table, columns)).rowcount
 
     def _later_values(self, suspects: Sequence[TargetColumn]) -> Iterator[rejects.Loser]:
         """Tell the rows whose unique values are held by rows on earlier lines, one loser for each such value.
@@ -143,7 +195,7 @@ class _Settler:
         for the rows behind it. So each row is looked at once, however long the chains are.
         """
         held = [_Numbers() for _ in suspects]
-        for place, ordinal, old_id, *pairs in streamed(self.conn, self._rivals(suspects)):
+        for place, ordinal, old_id, *pairs in streamed(self.conn, rivals(self.layout, self.table, suspects)):
             firsts, values = pairs[::2], pairs[1::2]
             taken = [first is not None and first in numbers for numbers, first in zip(held, firsts, strict=True)]
             for column, value, is_taken in zip(suspects, values, taken, strict=True):
@@ -153,40 +205,6 @@ class _Settler:
                 for numbers, first in zip(held, firsts, strict=True):
                     if first is not None:
                         numbers.add(first)
-
-    def _rivals(self, suspects: Sequence[TargetColumn]) -> sql.Composed:
-        """Select the rows that share a value with others, in the order of their lines.
-
-        To each suspect belong two columns: the ordinal of the first row that has the same value, NULL where no other
-        row has it, and the value.
-        """
-        firsts = [sql.Identifier(f"first_{number}") for number in range(len(suspects))]
-        pairs = comma(
-            sql.SQL(
-                "CASE WHEN s.{column} IS NOT NULL AND count(*) OVER {first} > 1"
-                " THEN min(s.{ordinal}) OVER {first} END AS {first}, s.{column}::text AS {value}"
-            ).format(
-                column=sql.Identifier(column.staging),
-                ordinal=sql.Identifier(ORDINAL),
-                first=firsts[number],
-                value=sql.Identifier(f"value_{number}"),
-            )
-            for number, column in enumerate(suspects)
-        )
-        windows = comma(
-            sql.SQL("{} AS (PARTITION BY s.{})").format(first, sql.Identifier(column.staging))
-            for column, first in zip(suspects, firsts, strict=True)
-        )
-        return sql.SQL(
-            "SELECT * FROM (SELECT s.ctid::text, s.{ordinal} AS ordinal, s.id, {pairs} FROM {staging} AS s"
-            " WINDOW {windows}) AS rivals WHERE coalesce({firsts}) IS NOT NULL ORDER BY ordinal"
-        ).format(
-            ordinal=sql.Identifier(ORDINAL),
-            pairs=pairs,
-            staging=self.staging,
-            windows=windows,
-            firsts=comma(sql.SQL("rivals.{}").format(first) for first in firsts),
-        )
 
     def _selected(self, losers: sql.Composable) -> Iterator[rejects.Loser]:
         return rejects.selected(self.conn, losers)

@@ -18,7 +18,7 @@ from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.loading import raise_identity
 from xata_pg_assets.xata.records import TableReader
 
-__all__ = ["map_ids", "tally"]
+__all__ = ["map_ids", "mapping_statements", "tally", "tally_query"]
 
 
 def map_ids(conn: Connection, layout: Layout, table: TargetTable, read_again: Callable[[], TableReader | None]) -> int:
@@ -46,7 +46,8 @@ def map_ids(conn: Connection, layout: Layout, table: TargetTable, read_again: Ca
         elif exists(conn, layout.staging(table)):
             if duplicates.ids_stand_twice(conn, layout, table):
                 duplicates.settle(conn, layout, table, read_again())
-            mapped = _map_rows(conn, layout, table, is_loaded=is_loaded)
+            _, fill, _ = mapping_statements(layout, table, is_loaded=is_loaded)
+            mapped = conn.execute(fill).rowcount
         if mapped and is_loaded:
             # until the load is through, a row of the user's own must not take a number that is given
             raise_identity(conn, layout, table)
@@ -65,28 +66,36 @@ def map_ids(conn: Connection, layout: Layout, table: TargetTable, read_again: Ca
 
 def tally(conn: Connection, mapping: sql.Identifier) -> tuple[int, int | None]:
     """Count the lines of a mapping and digest them, in whatever order: no two mappings of a table are alike."""
-    row = conn.execute(statements.get("mapping_digest").format(mapping=mapping)).fetchone()
-    return row or (0, None)
+    return conn.execute(tally_query(mapping)).fetchone() or (0, None)
+
+
+def tally_query(mapping: sql.Identifier) -> sql.Composed:
+    """Return the query of `tally`: lines and digest."""
+    return statements.get("mapping_digest").format(mapping=mapping)
 
 
 def _make_mapping(conn: Connection, layout: Layout, table: TargetTable, *, is_loaded: bool) -> int:
     """Create the mapping and fill it; its keys come after the rows, which is quicker."""
-    mapping = layout.mapping(table)
-    conn.execute(statements.get("create_mapping").format(mapping=mapping))
-    mapped = _map_rows(conn, layout, table, is_loaded=is_loaded) if exists(conn, layout.staging(table)) else 0
-    comment = sql.Literal(f"The new id of every old id of the Xata table {table.xata_name}")
-    conn.execute(statements.get("key_mapping").format(mapping=mapping, comment=comment))
+    create, fill, key = mapping_statements(layout, table, is_loaded=is_loaded)
+    conn.execute(create)
+    mapped = conn.execute(fill).rowcount if exists(conn, layout.staging(table)) else 0
+    conn.execute(key)
     return mapped
 
 
-def _map_rows(conn: Connection, layout: Layout, table: TargetTable, *, is_loaded: bool) -> int:
-    return conn.execute(
+def mapping_statements(
+    layout: Layout, table: TargetTable, *, is_loaded: bool = False
+) -> tuple[sql.Composed, sql.Composed, sql.Composed]:
+    """Return the statements that create the mapping, fill it and give it its keys."""
+    mapping = layout.mapping(table)
+    comment = sql.Literal(f"The new id of every old id of the Xata table {table.xata_name}")
+    return (
+        statements.get("create_mapping").format(mapping=mapping),
         statements.get("map_ids").format(
-            mapping=layout.mapping(table),
-            staging=layout.staging(table),
-            highest_used=_highest_used(layout, table, is_loaded),
-        )
-    ).rowcount
+            mapping=mapping, staging=layout.staging(table), highest_used=_highest_used(layout, table, is_loaded)
+        ),
+        statements.get("key_mapping").format(mapping=mapping, comment=comment),
+    )
 
 
 def _highest_used(layout: Layout, table: TargetTable, is_loaded: bool) -> sql.Composable:

@@ -24,13 +24,16 @@ from xata_pg_assets.postgres.layout import Layout
 
 __all__ = [
     "Key",
+    "catalog_type",
     "drop_foreign_keys",
     "drop_unique",
     "ensure",
+    "facts_query",
     "is_mapping_keyed",
     "lacking_in_columns",
     "missing",
     "present",
+    "present_query",
     "waiting",
     "wanted",
 ]
@@ -73,11 +76,14 @@ def foreign_key(plan: Plan, table: TargetTable, column: TargetColumn) -> Key:
     return Key("f", table.name, column.name, parent.name, _DELETE_RULES[column.link.on_delete])
 
 
+def present_query(schema: str, table: str) -> sql.Composed:
+    """Return the query of a table's single-column keys: kind, column, table referenced, delete rule, name."""
+    return statements.get("present_keys").format(schema=sql.Literal(schema), table=sql.Literal(table))
+
+
 def present(conn: Connection, layout: Layout, table: TargetTable) -> dict[Key, str]:
     """Return the single-column keys that the table has, with their names: constraints that hold, whole indexes."""
-    rows = conn.execute(
-        statements.get("present_keys"), {"schema": layout.target_schema, "table": table.name}
-    ).fetchall()
+    rows = conn.execute(present_query(layout.target_schema, table.name)).fetchall()
     return {Key(kind, table.name, column, references, rule): name for kind, column, references, rule, name in rows}
 
 
@@ -141,11 +147,19 @@ def ensure(
                     _make(conn, layout, other, key, statement)
 
 
+def facts_query(schema: str, table: str) -> sql.Composed:
+    """Return the query of a table's columns: name, NOT NULL, default, identity (`d`: by default), type."""
+    return statements.get("column_facts").format(schema=sql.Literal(schema), table=sql.Literal(table))
+
+
+def catalog_type(column: TargetColumn) -> str:
+    """Return the column's type as the catalog writes it, without its schema."""
+    return _NAMES_IN_CATALOG.get(str(column.type), str(column.type))
+
+
 def lacking_in_columns(conn: Connection, layout: Layout, table: TargetTable) -> list[tuple[str, sql.Composed | None]]:
     """Return what the columns lack, each with the statement that mends it; None where only a person can."""
-    rows = conn.execute(
-        statements.get("column_facts"), {"schema": layout.target_schema, "table": table.name}
-    ).fetchall()
+    rows = conn.execute(facts_query(layout.target_schema, table.name)).fetchall()
     there = {name: facts for name, *facts in rows}
     defaults = _planned_defaults(conn, layout, table)
     lacking: list[tuple[str, sql.Composed | None]] = []
@@ -154,7 +168,7 @@ def lacking_in_columns(conn: Connection, layout: Layout, table: TargetTable) -> 
             lacking.append((f"column {column.name}", None))
             continue
         is_not_null, default, identity, type_ = there[column.name]
-        if type_.rpartition(".")[2] != _NAMES_IN_CATALOG.get(str(column.type), str(column.type)):
+        if type_.rpartition(".")[2] != catalog_type(column):
             lacking.append((f"type {column.type} of {column.name} (it is {type_})", None))
         if (column.not_null or column.role is Role.ID) and not is_not_null:
             lacking.append((f"NOT NULL on {column.name}", ddl.set_not_null(layout, table, column)))
@@ -174,7 +188,7 @@ def _planned_defaults(conn: Connection, layout: Layout, table: TargetTable) -> d
     probe = f"probe_{uuid4().hex}"
     with conn.transaction(force_rollback=True):
         conn.execute(ddl.create_defaults_probe(layout, sql.Identifier(layout.work_schema, probe), table))
-        rows = conn.execute(statements.get("column_facts"), {"schema": layout.work_schema, "table": probe}).fetchall()
+        rows = conn.execute(facts_query(layout.work_schema, probe)).fetchall()
     return {name: default for name, _, default, *_ in rows}
 
 
@@ -193,7 +207,7 @@ def _counts_by_one(conn: Connection, layout: Layout, table: TargetTable) -> bool
 
 def is_mapping_keyed(conn: Connection, layout: Layout, table: TargetTable) -> bool:
     """Tell whether unique indexes keep the id mapping one to one."""
-    rows = conn.execute(statements.get("present_keys"), {"schema": layout.work_schema, "table": table.mapping})
+    rows = conn.execute(present_query(layout.work_schema, table.mapping))
     return {("p", "old_id"), ("u", "new_id")} <= {(kind, column) for kind, column, *_ in rows}
 
 

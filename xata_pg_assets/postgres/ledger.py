@@ -16,10 +16,25 @@ from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["DIGESTS", "Entry", "entries", "entry", "exists", "list_digest", "now", "record"]
+__all__ = [
+    "DIGESTS",
+    "Entry",
+    "accepted_on",
+    "entries",
+    "entry",
+    "exists",
+    "freeze",
+    "list_digest",
+    "now",
+    "record",
+    "recording",
+    "thaw",
+]
 
 # The count of a table's lines in a list of the work schema, and what keeps the digest of these lines
 DIGESTS = {"rejected_rows": "rejected_digest", "dangling_links": "dangling_digest"}
+_COMMENT = "The ledger: what the last load of each table did, and how its checks ended"
+_ACCEPTED = "Accepted on "
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +85,34 @@ def exists(conn: Connection, layout: Layout) -> bool:
     return conn.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone() == (True,)
 
 
+def accepted_on(conn: Connection, layout: Layout) -> str | None:
+    """Return the day on which the migration was accepted and the ledger frozen, None where it was not.
+
+    The table's comment tells it: a column more, and a ledger of before would have to be altered.
+    """
+    row = conn.execute(
+        "SELECT substring(obj_description(to_regclass(%s), 'pg_class') FROM %s)",
+        (layout.work("loads").as_string(conn), f"{_ACCEPTED}(.*)"),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def freeze(conn: Connection, layout: Layout) -> None:
+    """Mark the migration as accepted; nothing counts as staged any more."""
+    name = layout.work("loads")
+    conn.execute(sql.SQL("UPDATE {} SET staged_rows = NULL, fingerprint = NULL").format(name))
+    _describe(conn, layout, f"{_COMMENT}. {_ACCEPTED}{now():%Y-%m-%d}")
+
+
+def thaw(conn: Connection, layout: Layout) -> None:
+    """Take back that the migration was accepted."""
+    _describe(conn, layout, _COMMENT)
+
+
+def _describe(conn: Connection, layout: Layout, text: str) -> None:
+    conn.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(layout.work("loads"), sql.Literal(text)))
+
+
 def entries(conn: Connection, layout: Layout) -> Mapping[str, Entry]:
     """Return every table's line, by Xata name."""
     with conn.cursor(row_factory=class_row(Entry)) as cur:
@@ -92,26 +135,41 @@ def record(conn: Connection, layout: Layout, table: TargetTable, **facts: Any) -
     With the count of rejected rows or of dangling links goes a digest of their list, by which the checks see whether
     a line was lost since: call it when the list is written.
     """
-    digests = {DIGESTS[name]: list_digest(conn, layout, table, name) for name in DIGESTS if name in facts}
-    line: dict[str, Any] = {"target_table": table.name, "mapping_table": table.mapping, **facts, **digests}
-    values = [Jsonb(value) if isinstance(value, (dict, list)) else value for value in line.values()]
+    conn.execute(recording(layout, table, **facts))
+
+
+def recording(layout: Layout, table: TargetTable, **facts: Any) -> sql.Composed:
+    """Return the statement that `record` runs; a fact may be an expression, too."""
+    digests = {
+        digest: sql.SQL("({})").format(_digest_query(layout, table, name))
+        for name, digest in DIGESTS.items()
+        if name in facts
+    }
+    line = {"target_table": table.name, "mapping_table": table.mapping, **facts, **digests}
     names = [sql.Identifier(name) for name in line]
-    conn.execute(
-        sql.SQL("INSERT INTO {} (xata_table, {}) VALUES ({}, {}) ON CONFLICT (xata_table) DO UPDATE SET {}").format(
-            layout.work("loads"),
-            sql.SQL(", ").join(names),
-            sql.Literal(table.xata_name),
-            sql.SQL(", ").join(sql.Literal(value) for value in values),
-            sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(name) for name in names),
-        )
+    return sql.SQL("INSERT INTO {} (xata_table, {}) VALUES ({}, {}) ON CONFLICT (xata_table) DO UPDATE SET {}").format(
+        layout.work("loads"),
+        sql.SQL(", ").join(names),
+        sql.Literal(table.xata_name),
+        sql.SQL(", ").join(_fact(value) for value in line.values()),
+        sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(name) for name in names),
     )
 
 
 def list_digest(conn: Connection, layout: Layout, table: TargetTable, name: str) -> str:
     """Return number and hash of the table's lines in `rejected_rows` or `dangling_links`, in whatever order."""
-    query = statements.get("list_digest").format(list=layout.work(name), xata_table=sql.Literal(table.xata_name))
-    row = conn.execute(query).fetchone()
+    row = conn.execute(_digest_query(layout, table, name)).fetchone()
     return str(row[0]) if row else ""
+
+
+def _digest_query(layout: Layout, table: TargetTable, name: str) -> sql.Composed:
+    return statements.get("list_digest").format(list=layout.work(name), xata_table=sql.Literal(table.xata_name))
+
+
+def _fact(value: Any) -> sql.Composable:
+    if isinstance(value, sql.Composable):
+        return value
+    return sql.Literal(Jsonb(value) if isinstance(value, (dict, list)) else value)
 
 
 def now() -> datetime:

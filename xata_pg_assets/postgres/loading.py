@@ -10,7 +10,7 @@ from psycopg import sql
 
 from xata_pg_assets.errors import TargetError, TransientError
 from xata_pg_assets.plan.tables import Plan, Role, TargetTable
-from xata_pg_assets.postgres import ddl, keys, ledger
+from xata_pg_assets.postgres import ddl, habits, keys, ledger
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.bootstrap import lock
 from xata_pg_assets.postgres.catalog import any_row, column_types, count_rows, exists, identity_sequence, name_is_a_type
@@ -19,7 +19,7 @@ from xata_pg_assets.postgres.dangling import DanglingLinks, DanglingPolicy, Read
 from xata_pg_assets.postgres.expected import Expected, comma, differ, expected_rows
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["Changes", "load", "next_id", "raise_identity", "sequence_floor"]
+__all__ = ["Changes", "floor_query", "insert_rows", "load", "next_id", "raise_identity", "sequence_floor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,7 @@ class _Loader:
                 dangling = links.write_down(expected, links.lost() if is_first else self.table.links)
                 facts = {"target_rows": line.staged_rows, "dangling_links": dangling}
             keys.ensure(self.conn, self.layout, self.plan, self.table, but=waiting)
+            habits.ensure(self.conn, self.layout, self.table)
             raise_identity(self.conn, self.layout, self.table)
             ledger.record(
                 self.conn,
@@ -160,12 +161,7 @@ class _Loader:
         return Changes(inserted=self._insert(expected))
 
     def _insert(self, expected: Expected, only: sql.Composable | None = None) -> int:
-        columns = comma(sql.Identifier(column.name) for column in self.table.columns)
-        return self.conn.execute(
-            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}{}").format(
-                self.layout.target(self.table), columns, expected.values, expected.source, only or sql.SQL("")
-            )
-        ).rowcount
+        return self.conn.execute(insert_rows(expected) + (only or sql.SQL(""))).rowcount
 
     def _difference(self, expected: Expected, waiting: frozenset[keys.Key]) -> Changes:
         keys.drop_foreign_keys(self.conn, self.layout, self.table, waiting)
@@ -228,6 +224,14 @@ class _Loader:
             self.conn.execute(statement.format(**names))
 
 
+def insert_rows(expected: Expected) -> sql.Composed:
+    """Insert the expected rows; a WHERE may follow."""
+    columns = comma(sql.Identifier(column.name) for column in expected.table.columns)
+    return sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(
+        expected.layout.target(expected.table), columns, expected.values, expected.source
+    )
+
+
 def raise_identity(conn: Connection, layout: Layout, table: TargetTable) -> None:
     """Let new rows get the ids above every id mapped or used; never below what was handed out already."""
     floor = sequence_floor(conn, layout, table)
@@ -239,12 +243,15 @@ def raise_identity(conn: Connection, layout: Layout, table: TargetTable) -> None
 
 def sequence_floor(conn: Connection, layout: Layout, table: TargetTable) -> int:
     """Return the id that is one above every id mapped or used."""
-    row = conn.execute(
-        sql.SQL("SELECT greatest(0, (SELECT max(new_id) FROM {}), (SELECT max(id) FROM {})) + 1").format(
-            layout.mapping(table), layout.target(table)
-        )
-    ).fetchone()
+    row = conn.execute(floor_query(layout, table)).fetchone()
     return int(row[0]) if row else 1
+
+
+def floor_query(layout: Layout, table: TargetTable) -> sql.Composed:
+    """Select the id that is one above every id mapped or used."""
+    return sql.SQL("SELECT greatest(0, (SELECT max(new_id) FROM {}), (SELECT max(id) FROM {})) + 1").format(
+        layout.mapping(table), layout.target(table)
+    )
 
 
 def next_id(conn: Connection, layout: Layout, table: TargetTable) -> int:

@@ -22,7 +22,20 @@ from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.xata.binary import HEADER, TRAILER
 from xata_pg_assets.xata.records import Batch, CopyFormat, Fault, TableReader
 
-__all__ = ["Progress", "drop_staging", "head_warnings", "is_intact", "keep", "landing_columns", "stage", "stage_empty"]
+__all__ = [
+    "LandingColumn",
+    "Progress",
+    "create_statements",
+    "drop_staging",
+    "head_warnings",
+    "is_droppable",
+    "is_intact",
+    "keep",
+    "landing_columns",
+    "stage",
+    "stage_empty",
+    "tables_query",
+]
 
 Progress = Callable[[int, int], None]  # rows so far, bytes so far
 
@@ -127,14 +140,24 @@ def drop_staging(conn: Connection, layout: Layout) -> int:
     A schema that the role could not make again is emptied and stays.
     """
     with conn.transaction():
-        tables = conn.execute(
-            statements.get("staging_tables"), {"schema": layout.staging_schema, "comment": f"{_COMMENT} %"}
-        ).fetchall()
+        tables = conn.execute(tables_query(layout)).fetchall()
         for (name,) in tables:
             conn.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(layout.staging_schema, name)))
-        if conn.execute(statements.get("is_droppable_schema"), {"schema": layout.staging_schema}).fetchone() == (True,):
+        if conn.execute(is_droppable(layout.staging_schema)).fetchone() == (True,):
             conn.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(layout.staging_schema)))
     return len(tables)
+
+
+def tables_query(layout: Layout) -> sql.Composed:
+    """Select the names of the staging tables, which our comment tells from others."""
+    return statements.get("staging_tables").format(
+        schema=sql.Literal(layout.staging_schema), comment=sql.Literal(f"{_COMMENT} %")
+    )
+
+
+def is_droppable(schema: str) -> sql.Composed:
+    """Select whether a schema is empty, ours to drop, and one that the role could make again."""
+    return statements.get("is_droppable_schema").format(schema=sql.Literal(schema))
 
 
 @dataclass(slots=True)
@@ -257,7 +280,7 @@ class _Lander:
         return [f"{self.table.xata_name}: xata.createdAt of {counted(recovered, 'row')} recovered from the ids"]
 
 
-def _create(conn: Connection, layout: Layout, table: TargetTable, columns: Sequence[LandingColumn]) -> None:
+def create_statements(layout: Layout, table: TargetTable, columns: Sequence[LandingColumn]) -> list[sql.Composed]:
     """Make an empty staging table; wide values stay in its pages, where nothing compresses them."""
     name = layout.staging(table)
     definitions = [
@@ -273,13 +296,18 @@ def _create(conn: Connection, layout: Layout, table: TargetTable, columns: Seque
             sql.Identifier(ORDINAL)
         )
     )
-    conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(name))
-    conn.execute(
+    return [
+        sql.SQL("DROP TABLE IF EXISTS {}").format(name),
         sql.SQL("CREATE UNLOGGED TABLE {} ({}) WITH (toast_tuple_target = 8160, autovacuum_enabled = false)").format(
             name, sql.SQL(", ").join(definitions)
-        )
-    )
-    conn.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(f"{_COMMENT} {table.xata_name}")))
+        ),
+        sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(f"{_COMMENT} {table.xata_name}")),
+    ]
+
+
+def _create(conn: Connection, layout: Layout, table: TargetTable, columns: Sequence[LandingColumn]) -> None:
+    for statement in create_statements(layout, table, columns):
+        conn.execute(statement)
 
 
 def head_warnings(table: TargetTable, reader: TableReader) -> list[str]:

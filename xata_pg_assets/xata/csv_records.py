@@ -20,7 +20,7 @@ from xata_pg_assets.xata.encode import ends_copy
 from xata_pg_assets.xata.records import Fault, Reason, Records
 from xata_pg_assets.xata.rules import printable
 
-__all__ = ["read_block"]
+__all__ = ["read_block", "reads_as_copy"]
 
 _BLANK = re.compile(rb"[\r\n]*\Z")
 _LF, _CR = ord("\n"), ord("\r")
@@ -153,10 +153,15 @@ def _leading_id(lines: Lines, record: int, head: Head) -> str | None:
 
 
 def _verbatim(block: Block, eol: bytes) -> bytes | None:
-    """Return the block as it stands where COPY reads the same from it: every line ends alike, none is blank."""
-    if block.mended is not None or ends_copy(block.data) or not _is_uniform(block, eol):
+    """Return the block as it stands where COPY reads the same from it."""
+    if not reads_as_copy(block, eol):
         return None
     return block.data if block.data.endswith(eol) else block.data + eol
+
+
+def reads_as_copy(block: Block, eol: bytes) -> bool:
+    """Tell whether COPY reads a block as it is read here: every line ends alike, none is blank."""
+    return block.mended is None and not ends_copy(block.data) and _is_uniform(block, eol)
 
 
 def _is_uniform(block: Block, eol: bytes) -> bool:

@@ -18,7 +18,23 @@ from xata_pg_assets.postgres.checks import CHECKS
 from xata_pg_assets_tests.fix_server import Database, Server
 from xata_pg_assets_tests.test_cli.conftest import SECRET, Folder, XataPg, inherited
 
-COMMANDS = ["plan", "migrate", "check", "report", "erd", "ui", "schema", "clean", "demo", "uri", "stop"]
+COMMANDS = [
+    "plan",
+    "sql",
+    "migrate",
+    "check",
+    "report",
+    "erd",
+    "ui",
+    "schema",
+    "clean",
+    "references",
+    "undo",
+    "accept",
+    "demo",
+    "uri",
+    "stop",
+]
 SCRIPT = Path(sys.executable).with_name("xata-pg")
 NOTHING_THERE = "postgresql://me:" + SECRET + "@127.0.0.1:1/nowhere"
 
@@ -272,6 +288,40 @@ class TestMigrate:
         assert SECRET not in outcome.out + outcome.err
 
 
+class TestSql:
+    def test_scripts_are_written_and_no_database_is_touched(self, migrating, database, psql):
+        outcome = migrating("sql", "my scripts")
+        assert (outcome.code, outcome.out) == (0, "")
+        assert "README.md says how to run them" in outcome.err
+        assert is_untouched(database)
+        folder = migrating.folder / "my scripts"
+        assert psql.run_all(database, folder).code == 0
+        assert database.value("SELECT count(*) FROM posts") == 5
+        assert migrating("check").code == 0
+        assert migrating("migrate").code == 0
+
+    def test_a_file_that_psql_cannot_read_is_one_line_and_exit_1(self, migrating, export):
+        (export.path / "users.csv").rename(export.path / "users.old")
+        (export.path / "users.json").write_text('[{"id": "u1"}]')
+        outcome = migrating("sql", "scripts")
+        assert outcome.code == 1
+        (line,) = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
+        assert line.startswith("error: table users: users.json: is ")
+        assert "psql alone reads the CSV of the Xata console" in line
+
+    @pytest.mark.parametrize("source", [None, "postgresql://me@localhost/db", "nowhere"])
+    def test_without_files_to_read_it_is_exit_2(self, migrating, export, source):
+        arguments = ["--schema", export.path / "schema.json"]
+        if source is None:
+            del migrating.variables["XATA_PG_SOURCE"]
+        else:
+            arguments += ["--source", source]
+        outcome = migrating("sql", "scripts", *arguments)
+        assert outcome.code == 2
+        assert outcome.error.startswith(("setting source: ", "source nowhere "))
+        assert not (migrating.folder / "scripts").exists()
+
+
 class TestCheck:
     def test_before_any_migration_it_touches_nothing(self, migrating, database):
         outcome = migrating("check", "--json")
@@ -305,6 +355,137 @@ class TestCheck:
         assert outcome.code == 0
         (values,) = [c for c in outcome.report["tables"][2]["checks"] if c["name"] == "values_equal"]
         assert values["description"].startswith("25 cells equal")
+
+
+class TestReferences:
+    def test_old_ids_in_texts_are_told_and_stay(self, migrating, export, database):
+        old_id = "rec_c0000000000000000000"
+        users = [(old_id, "ann@x.org", "Ann"), ("u2", "bob@x.org", f"a friend of {old_id}")]
+        export.rows("users", "id,email,name", users)
+        export.rows("posts", "id,title,likes,author", [("p1", "/users/" + old_id.replace("c0", "cg"), "1", old_id)])
+        export.rows("userTeams", "id,label,owner,parent", [])
+        assert migrating("references").code == 2
+        migrating("migrate")
+        outcome = migrating("references")
+        assert (outcome.code, outcome.err) == (0, "")
+        assert outcome.out.splitlines() == [
+            "users.name: 1 old ids in 1 rows: 1 to users",
+            "posts.title: 1 old ids in 1 rows: 1 to no row",
+        ]
+        (users, posts) = json.loads(migrating("references", "--json").out)
+        assert (users["resolved"], posts["resolved"], posts["unresolved"]) == ({"users": 1}, {}, 1)
+        assert old_id in database.value("SELECT name FROM users WHERE id = 2")
+
+
+class TestUndo:
+    def test_nothing_of_it_is_left_and_nothing_else_is_gone(self, migrating, database):
+        database.query(
+            "CREATE TABLE mine (id int); CREATE SCHEMA xata_staging; CREATE TABLE xata_staging.mine (id int)"
+        )
+        before = database.query("SELECT oid, nspname FROM pg_namespace ORDER BY 1"), tables_of(database)
+        assert migrating("migrate").code == 0
+        outcome = migrating("undo", "--yes")
+        assert (outcome.code, outcome.err) == (0, "taken out\n")
+        assert 'drop table "public"."posts", 5 rows' in outcome.out
+        assert 'drop table "xata_migration"."posts_id_mapping"' in outcome.out
+        assert (database.query("SELECT oid, nspname FROM pg_namespace ORDER BY 1"), tables_of(database)) == before
+        assert migrating("undo", "--yes").code == 2
+        assert migrating("migrate").code == 0
+
+    def test_without_an_answer_nothing_is_touched(self, migrating, database):
+        migrating("migrate")
+        before = tables_of(database)
+        outcome = migrating("undo")
+        assert outcome.code == 2
+        assert "say --yes" in outcome.error
+        assert tables_of(database) == before
+
+    @pytest.mark.parametrize(
+        ("change", "named"),
+        [
+            ("CREATE VIEW app.v AS SELECT title FROM public.posts", "view app.v"),
+            ("CREATE MATERIALIZED VIEW app.v AS TABLE xata_migration.posts_id_mapping", "materialized view app.v"),
+            ("CREATE VIEW app.v AS SELECT xata_migration.new_id('posts', 'p1')", "view app.v"),
+            ("CREATE TABLE app.t (post bigint REFERENCES public.posts)", "constraint t_post_fkey on table app.t"),
+            ("CREATE TABLE app.t (id bigint DEFAULT nextval('public.posts_id_seq'))", "default value for column id of"),
+            ("INSERT INTO public.posts (title) VALUES ('mine')", '1 rows of your own in "public"."posts"'),
+            ("ALTER TABLE public.posts ADD COLUMN mine int", 'column mine of "public"."posts"'),
+        ],
+    )  # fmt: skip
+    def test_what_is_the_users_own_is_named_and_only_force_takes_it(self, migrating, database, change, named):
+        migrating("migrate")
+        database.query("CREATE SCHEMA app")
+        database.query(change)
+        before = tables_of(database)
+        outcome = migrating("undo", "--yes")
+        assert outcome.code == 2
+        assert named in outcome.error
+        assert f"yours: {named}" in outcome.out
+        assert "--force" in outcome.error
+        assert tables_of(database) == before
+        outcome = migrating("undo", "--yes", "--force")
+        assert (outcome.code, outcome.err) == (0, "taken out\n")
+        assert tables_of(database) <= {"app.t"}
+        assert database.query("SELECT viewname FROM pg_views WHERE schemaname = 'app'") == []
+
+    def test_a_type_that_a_function_of_the_users_has_stops_it_too(self, migrating, database):
+        migrating("migrate")
+        database.query("CREATE FUNCTION f(public.posts) RETURNS int LANGUAGE sql AS 'SELECT 1'")
+        before = tables_of(database)
+        outcome = migrating("undo", "--yes")
+        assert outcome.code == 2
+        assert "an object of your own depends on a migrated table" in outcome.error
+        assert tables_of(database) == before
+
+    def test_before_any_migration(self, migrating, database):
+        for command in ("undo", "accept"):
+            outcome = migrating(command, "--yes")
+            assert outcome.code == 2
+            assert "run xata-pg migrate" in outcome.error
+        assert is_untouched(database)
+
+
+class TestAccept:
+    def test_then_nothing_is_migrated_and_all_can_still_be_looked_at(self, migrating, database, export):
+        migrating("migrate")
+        outcome = migrating("accept", "--yes")
+        assert (outcome.code, outcome.err) == (0, "accepted; 3 staging tables dropped\n")
+        rows = database.query("SELECT * FROM xata_migration.loads ORDER BY 1")
+        export.rows("posts", "id,title,likes,author", [("p9", "new", "1", "u1")])
+        for arguments in (["migrate"], ["migrate", "--json"], ["migrate", "--tables", "posts"]):
+            outcome = migrating(*arguments)
+            assert (outcome.code, outcome.out) == (2, "")
+            assert "was accepted on" in outcome.error
+            assert "accept --withdraw" in outcome.error
+        assert database.query("SELECT * FROM xata_migration.loads ORDER BY 1") == rows
+        assert database.value("SELECT count(*) FROM posts") == 5
+        for command in ("check", "report"):
+            outcome = migrating(command, "--json")
+            assert (outcome.code, outcome.err, outcome.report["ok"]) == (0, "", True)
+            assert [table["target_rows"] for table in outcome.report["tables"]] == [2, 2, 5]
+        assert "xata_staging" not in {name.partition(".")[0] for name in tables_of(database)}
+        outcome = migrating("undo", "--yes")
+        assert outcome.code == 2
+        assert "accepted on" in outcome.error
+        assert migrating("accept", "--withdraw").code == 0
+        assert migrating("migrate").code == 0
+        assert database.value("SELECT count(*) FROM posts") == 1
+
+    def test_accepted_and_yet_undone_by_force(self, migrating, database):
+        migrating("migrate")
+        migrating("accept", "--yes")
+        assert migrating("undo", "--yes", "--force").code == 0
+        assert is_untouched(database)
+
+    def test_a_failed_check_is_not_accepted_unless_by_force(self, migrating, database):
+        migrating("migrate")
+        database.query("UPDATE posts SET likes = 99 WHERE id = 2")
+        migrating("check")
+        outcome = migrating("accept", "--yes")
+        assert outcome.code == 2
+        assert "table posts: check values_equal failed" in outcome.error
+        assert "xata_staging.posts" in tables_of(database)
+        assert migrating("accept", "--yes", "--force").code == 0
 
 
 class TestReport:

@@ -5,7 +5,7 @@ JOIN pg_namespace AS n ON n.oid = t.relnamespace
 JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = c.conkey[1]
 LEFT JOIN pg_class AS r ON r.oid = c.confrelid
 LEFT JOIN pg_index AS x ON x.indexrelid = c.conindid
-WHERE n.nspname = %(schema)s AND t.relname = %(table)s AND c.contype IN ('p', 'u', 'f')
+WHERE n.nspname = {schema} AND t.relname = {table} AND c.contype IN ('p', 'u', 'f')
   AND cardinality(c.conkey) = 1 AND c.convalidated AND coalesce(x.indisvalid, true)
   AND (r.oid IS NULL OR r.relnamespace = n.oid)
 UNION
@@ -16,4 +16,4 @@ JOIN pg_class AS i ON i.oid = x.indexrelid
 JOIN pg_am AS m ON m.oid = i.relam
 JOIN pg_namespace AS n ON n.oid = t.relnamespace
 JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = x.indkey[0]
-WHERE n.nspname = %(schema)s AND t.relname = %(table)s AND m.amname = 'btree' AND x.indisvalid AND x.indpred IS NULL
+WHERE n.nspname = {schema} AND t.relname = {table} AND m.amname = 'btree' AND x.indisvalid AND x.indpred IS NULL
