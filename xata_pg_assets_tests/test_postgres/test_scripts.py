@@ -156,14 +156,29 @@ class TestNasty:
                 column("m", "multiple"),
                 column("j", "json"),
                 column("o", "object"),
+                column("files", "file[]"),
                 column("v", "vector", dimension=2),
                 link("l", "t"),
                 column("need", "int", not_null=True),
             ),
             max_rejected_rows=100,
         )
-        columns = ["id", "s", "n", "f", "b", "d", "m", "j", "o", "v", "l", "need"]
-        good = ["", "two\nlines", "1", "1.5", "true", "2024-01-01T00:00:00Z", "[]", "{}", "{}", "[1,2]", None, "1"]
+        columns = ["id", "s", "n", "f", "b", "d", "m", "j", "o", "files", "v", "l", "need"]
+        good = [
+            "",
+            "two\nlines",
+            "1",
+            "1.5",
+            "true",
+            "2024-01-01T00:00:00Z",
+            "[]",
+            "{}",
+            "{}",
+            '[{}, {"name": "x"}]',
+            "[1,2]",
+            None,
+            "1",
+        ]
         bad = {
             "n": ["1_000", "0x1A", " 42 ", "12.5", "9223372036854775808", "+1", "1" * 200],
             "f": ["inf", "nan", "1e400", "1e-400", "1,5", "."],
@@ -173,6 +188,7 @@ class TestNasty:
             "m": ['["a", null]', "{}", "a", '["\\u0000"]', "{a,b}", "null"],
             "j": ["{a: 1}", "nan", '"\\ud800"', "[1,]", "'x'"],
             "o": ["[]", "1", "null"],
+            "files": ["{}", "[1]", '[{}, "x"]', "[null]", "null"],
             "v": ["[1]", "[1,2,3]", "[1,null]", "[1,nan]", "[1e39,0]", "[1e-60,0]", "[.5,1]", "[01,1]", "1,2", "{1,2}"],
             "l": ["x" * 256],
             "id": ["x" * 256, "", None],
@@ -184,7 +200,7 @@ class TestNasty:
                 row = [f"r{len(rows):03}", *good[1:]]
                 row[columns.index(name)] = cell
                 rows.append(row)
-        rows.append([f"r{len(rows):03}", *["zz"] * 11])  # many faults in one row
+        rows.append([f"r{len(rows):03}", *["zz"] * 12])  # many faults in one row
         it.export.rows("t", columns, rows)
         _, outcome = it.run()
         assert (outcome.code, outcome.err) == (0, "")

@@ -31,11 +31,11 @@ _FUNCTIONS = {
     XataType.FLOAT: "xata_float",
     XataType.BOOL: "xata_bool",
     XataType.DATETIME: "xata_datetime",
-    XataType.MULTIPLE: "xata_multiple",
     XataType.LINK: "xata_id",
 }
 _OFFSET = r"([Zz]|[+-]\d\d:\d\d)$"
-_OPENINGS = {XataType.JSON: "", XataType.OBJECT: "{", XataType.FILE: "{", XataType.FILES: "["}
+_OPENINGS = {XataType.JSON: "", XataType.OBJECT: "{", XataType.FILE: "{"}
+_ITEMS = {XataType.MULTIPLE: "string", XataType.FILES: "object"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +139,8 @@ class _Landing:
             type_ = XataType.LINK
         if type_ in _OPENINGS:
             return sql.SQL("pg_temp.xata_json({}, {})").format(text, sql.Literal(_OPENINGS[type_]))
+        if type_ in _ITEMS:
+            return sql.SQL("pg_temp.xata_list({}, {})").format(text, sql.Literal(_ITEMS[type_]))
         if type_ is XataType.VECTOR and column is not None:
             return sql.SQL("pg_temp.xata_vector_of({}, {})").format(text, sql.Literal(column.dimension))
         if type_ in _FUNCTIONS:

@@ -47,12 +47,12 @@ EXCEPTION WHEN data_exception OR program_limit_exceeded OR statement_too_complex
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION pg_temp.xata_multiple(cell text) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
+CREATE FUNCTION pg_temp.xata_list(cell text, kind text) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     list CONSTANT jsonb := pg_temp.xata_json(cell, '[');
 BEGIN
     RETURN CASE WHEN NOT EXISTS (
-        SELECT FROM jsonb_array_elements(list) AS item WHERE jsonb_typeof(item) <> 'string'
+        SELECT FROM jsonb_array_elements(list) AS item WHERE jsonb_typeof(item) <> kind
     ) THEN list END;
 END $$;
 
