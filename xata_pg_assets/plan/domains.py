@@ -19,7 +19,10 @@ def domains(plan: Plan) -> Mapping[str, tuple[TargetTable, ...]]:
     groups: dict[str, list[TargetTable]] = {}
     for table in plan.tables:
         groups.setdefault(_word(table), []).append(table)
-    return {_name(word, tables): tuple(tables) for word, tables in groups.items()}
+    named: dict[str, list[TargetTable]] = {}
+    for word, tables in groups.items():
+        named.setdefault(_name(word, tables), []).extend(tables)  # names of other alphabets may become one
+    return {name: tuple(table for table in plan.tables if table in tables) for name, tables in named.items()}
 
 
 def with_upstream(plan: Plan, tables: tuple[TargetTable, ...]) -> tuple[TargetTable, ...]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from psycopg import errors as pg
+
 from xata_pg_assets.plan.tables import Plan
 from xata_pg_assets.postgres import ledger
 from xata_pg_assets.postgres.bootstrap import MINIMUM_VERSION
@@ -21,6 +25,14 @@ def problems(conn: Connection, layout: Layout, plan: Plan) -> list[str]:
     found += _pgvector_problems(conn, plan, is_there=facts.pgvector_schema is not None)
     for name in (layout.target_schema, layout.work_schema, layout.staging_schema):
         found += _schema_problems(conn, name)
+    with suppress(pg.InsufficientPrivilege):  # a schema that may not be looked into is a problem told above
+        found += _name_problems(conn, layout, plan)
+    return found
+
+
+def _name_problems(conn: Connection, layout: Layout, plan: Plan) -> list[str]:
+    """Return a line for each name that somebody else has already."""
+    found: list[str] = []
     lines = ledger.entries(conn, layout) if ledger.exists(conn, layout) else {}
     for table in plan.tables:
         line = lines.get(table.xata_name)
