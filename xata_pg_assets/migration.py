@@ -6,8 +6,9 @@ Dagster's assets, the command line and the tests all work through this class; it
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
@@ -19,6 +20,7 @@ from typing import Any, Literal, Protocol
 import psycopg
 
 from xata_pg_assets import __version__
+from xata_pg_assets.ahead import WorkAhead
 from xata_pg_assets.errors import ExportError, TransientError, UnreachableError, UsageError, in_one_line
 from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
 from xata_pg_assets.postgres import checks, embedded, id_mapping, ledger, loading, preflight, staging
@@ -38,7 +40,6 @@ from xata_pg_assets.postgres.scripts import CsvFile, Scripts
 from xata_pg_assets.postgres.source import Source
 from xata_pg_assets.postgres.source_table import SourceTable, SourceTables, find_source_tables
 from xata_pg_assets.settings import Settings, is_database
-from xata_pg_assets.xata.ahead import WorkAhead
 from xata_pg_assets.xata.console_csv import ConsoleCsv
 from xata_pg_assets.xata.export import TableFile, TableFiles, find_table_files, open_table
 from xata_pg_assets.xata.records import ReadOptions, TableReader
@@ -48,6 +49,14 @@ from xata_pg_assets.xata.schema_files import find_schema, read_schema
 __all__ = ["Migration", "Nobody", "Observer", "Step", "example_schema_path", "resolve_schema"]
 
 Step = Literal["staging", "mapping", "loading", "checking"]
+
+# A step of a table, by its Xata name
+Piece = tuple[str, Step]
+
+_MAX_THREADS = 8
+
+# Bytes of an export that are worth a second of waiting, and the most seconds
+_PATIENCE, _MAX_PATIENCE = 64_000_000, 10
 
 # Seconds between the tries of a run to reach a target that was lost: a server that crashed is back by then
 _BACKOFF = (1, 2, 4, 8, 16)
@@ -84,7 +93,8 @@ class Migration:
         self.schema = schema
         self.plan: Plan = make_plan(schema, settings.plan_options)
         self.observer: Observer = observer or Nobody()
-        self._ahead: WorkAhead[TargetTable, ledger.Entry] | None = None
+        self._ahead: WorkAhead[Piece, Any] | None = None
+        self._sessions = set[Connection]()
         self._run_lock: RunLock | None = None
         self._backoff: Sequence[float] = ()
         self._given_up: str | None = None
@@ -200,24 +210,76 @@ class Migration:
                 if self._run_lock and step != "checking":
                     self._run_lock.hold()
                 with self._reach() as conn:
+                    self._sessions.add(conn)
                     yield conn
         finally:
+            self._sessions = {session for session in self._sessions if not session.closed}
             self.observer.end(table, step)
 
     @contextmanager
-    def staging_ahead(self, tables: Sequence[TargetTable] | None = None) -> Iterator[None]:
-        """Stage the tables (all by default) in the background, in load order, while others are loaded and checked.
+    def working_ahead(self, tables: Sequence[TargetTable] | None = None) -> Iterator[None]:
+        """Do the steps of the tables (all by default) in the background, as early as they can be done.
 
-        `stage` then waits for its table, and raises what went wrong with it.
+        `stage`, `map_ids`, `load` and `check` then wait for their step, and raise what went wrong with it.
         """
         _ = self.files, self.layout  # what is wrong with these is told at once, and once
         chosen = [table for table in self.plan.tables if tables is None or table in tables]
-        self._ahead = WorkAhead(self._stage, chosen)
+        cores = os.cpu_count() or 2
+        self._ahead = WorkAhead(
+            lambda piece: self._steps[piece[1]](self.plan.by_xata_name[piece[0]]),
+            {(table.xata_name, step): needs for table in chosen for step, needs in self._needs(table).items()},
+            threads=max(2, min(cores, _MAX_THREADS)),
+            is_good=_lets_others_follow,
+            kind=lambda piece: piece[1],
+            # Reader and server take a core each, and memory; a load of what is there already changes rows of others
+            limits={"staging": max(1, cores // 2), "loading": cores if self._is_empty(chosen) else 1},
+        )
         try:
             yield
+        except BaseException:
+            self._ahead.close()
+            for session in self._sessions:  # a statement would run on and hold its locks
+                session.cancel_safe(timeout=1)
+            raise
         finally:
             self._ahead.close()
             self._ahead = None
+
+    def _is_empty(self, tables: Sequence[TargetTable]) -> bool:
+        """Tell whether not one of the tables was ever loaded."""
+        with self.reading() as conn:
+            lines = ledger.entries(conn, self.layout)
+        return not any(table.xata_name in lines and lines[table.xata_name].loaded_at for table in tables)
+
+    def wait_for_readers(self) -> None:
+        """Leave the interpreter to the readers for a while, where the export is large."""
+        if self._ahead is not None:
+            size = sum(_size_of(file) for file in self.files.found.values())
+            self._ahead.wait("staging", min(size / _PATIENCE, _MAX_PATIENCE))
+
+    @property
+    def _steps(self) -> Mapping[Step, Callable[[TargetTable], Any]]:
+        return {"staging": self._stage, "mapping": self._map_ids, "loading": self._load, "checking": self._check}
+
+    def _needs(self, table: TargetTable) -> Mapping[Step, Sequence[Piece]]:
+        """Return what the steps of a table need; the tables of a cycle are loaded by each other's mappings.
+
+        Their keys are complete, and can be checked, when all are loaded.
+        """
+        members = [table, *self.plan.cycle_of(table)]
+        mapped = [member.xata_name for member in members] + [name for member in members for name in member.parents]
+        made = [parent.xata_name for member in members for parent in self.plan.upstream(member)]
+        name = table.xata_name
+        return {
+            "staging": [],
+            "mapping": [(name, "staging")],
+            "loading": [*((other, "mapping") for other in mapped), *((other, "checking") for other in made)],
+            "checking": [(member.xata_name, "loading") for member in members],
+        }
+
+    def _ahead_or_now(self, table: TargetTable, step: Step) -> Any:
+        work = partial(self._steps[step], table)
+        return work() if self._ahead is None else self._ahead.get((table.xata_name, step), work)
 
     def stage(self, table: TargetTable) -> ledger.Entry:
         """Land the table's file in staging; does nothing when just that is staged already.
@@ -226,8 +288,8 @@ class Migration:
             UsageError: no export is set, or two files claim the table.
             ExportError: the file cannot be read on.
         """
-        coming = self._ahead.take(table) if self._ahead else None
-        return self._stage(table) if coming is None else coming.result()
+        line: ledger.Entry = self._ahead_or_now(table, "staging")
+        return line
 
     def _stage(self, table: TargetTable) -> ledger.Entry:
         file, layout = self.files.found.get(table.xata_name), self.layout
@@ -269,6 +331,10 @@ class Migration:
 
     def map_ids(self, table: TargetTable) -> ledger.Entry:
         """Give the staged rows their new ids."""
+        line: ledger.Entry = self._ahead_or_now(table, "mapping")
+        return line
+
+    def _map_ids(self, table: TargetTable) -> ledger.Entry:
         with self.session(table, "mapping") as conn:
             self.refuse_accepted(conn)
             id_mapping.map_ids(conn, self.layout, table, lambda: self._read_again(table))
@@ -276,6 +342,10 @@ class Migration:
 
     def load(self, table: TargetTable) -> ledger.Entry:
         """Bring the target table to what is staged."""
+        line: ledger.Entry = self._ahead_or_now(table, "loading")
+        return line
+
+    def _load(self, table: TargetTable) -> ledger.Entry:
         with self.session(table, "loading") as conn:
             self.refuse_accepted(conn)
             self._restage_lost(conn, table)
@@ -283,6 +353,12 @@ class Migration:
 
     def check(self, table: TargetTable, names: Collection[str] = tuple(checks.CHECKS)) -> list[checks.CheckResult]:
         """Run checks of a loaded table."""
+        if set(names) != set(checks.CHECKS):
+            return self._check(table, names)
+        results: list[checks.CheckResult] = self._ahead_or_now(table, "checking")
+        return results
+
+    def _check(self, table: TargetTable, names: Collection[str] = tuple(checks.CHECKS)) -> list[checks.CheckResult]:
         budgets = checks.Budgets(self.settings.max_rejected_rows, self.settings.max_dangling_links)
         with self.session(table, "checking") as conn:
             if self._restage_lost(conn, table) and self.settings.dangling_links != "fail":
@@ -529,6 +605,13 @@ def resolve_schema(settings: Settings) -> Path:
     if is_database(settings.source):
         raise UsageError("setting schema: not set, and a PostgreSQL source tells none; name schema.json (--schema)")
     return find_schema(Path(settings.source))
+
+
+def _lets_others_follow(outcome: ledger.Entry | list[checks.CheckResult]) -> bool:
+    """Tell whether tables may follow that link to this one."""
+    return isinstance(outcome, ledger.Entry) or all(
+        result.passed for result in outcome if result.name in checks.BLOCKING
+    )
 
 
 def _size_of(file: TableFile | SourceTable) -> int:

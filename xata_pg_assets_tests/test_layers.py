@@ -16,6 +16,7 @@ PACKAGE = ROOT.name
 # what assets and cli work through, without Dagster
 ROOMS = [
     "errors",
+    "ahead",
     "xata",
     "plan",
     "models",

@@ -145,7 +145,8 @@ def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) 
                 migration.refuse_accepted(conn)
 
     def run(migration: Migration, chosen: Sequence[TargetTable] | None) -> RunResult:
-        with migration.staging_ahead(chosen):  # the first tables are read while Dagster is imported
+        with migration.working_ahead(chosen):
+            migration.wait_for_readers()  # the import of Dagster takes seconds of the interpreter from them
             from xata_pg_assets.assets.running import run_migration
 
             return run_migration(migration, chosen)

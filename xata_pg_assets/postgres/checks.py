@@ -441,9 +441,9 @@ def wrong_cells(expected: Expected, columns: list[TargetColumn]) -> sql.Composed
     )
     return sql.SQL(
         "SELECT s.id AS old_id, t.id, c.column_name, left(c.export, 80) AS export, left(c.target, 80) AS target"
-        " FROM {} CROSS JOIN LATERAL (VALUES {}) AS c (column_name, export, target, differs)"
+        " FROM {}{} CROSS JOIN LATERAL (VALUES {}) AS c (column_name, export, target, differs)"
         " WHERE t.id IS NOT NULL AND c.differs ORDER BY t.id"
-    ).format(_joined(expected), cells)
+    ).format(_joined(expected), expected.lists, cells)
 
 
 def lost_or_extra(layout: Layout, table: TargetTable) -> sql.Composed:

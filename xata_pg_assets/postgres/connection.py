@@ -56,6 +56,8 @@ SESSION = {
     "work_mem": "128MB",
     "hash_mem_multiplier": "2",
     "maintenance_work_mem": "512MB",
+    # What workers save by joining is more than the handing over of their rows costs
+    "parallel_tuple_cost": "0",
     # A client whose machine is gone must not hold its locks for the two hours that TCP would wait
     "tcp_keepalives_idle": "60",
     "tcp_keepalives_interval": "10",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from psycopg import sql
 
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
+from xata_pg_assets.plan.types import TEXT
 from xata_pg_assets.postgres.expected import comma
 from xata_pg_assets.postgres.layout import Layout
 
@@ -15,11 +16,13 @@ __all__ = [
     "add_identity",
     "add_primary_key",
     "add_unique",
+    "cast",
     "create_defaults_probe",
     "create_index",
     "create_pgvector",
     "create_schema",
     "create_table",
+    "create_table_as",
     "indexed_links",
     "plan_statements",
     "set_default",
@@ -40,17 +43,36 @@ def create_pgvector(layout: Layout) -> sql.Composed:
 
 def create_table(layout: Layout, table: TargetTable) -> list[sql.Composed]:
     """Make the table with its types, defaults and NOT NULLs, but no keys yet: these come after the rows."""
-    name = layout.target(table)
     definitions = comma(_definition(layout, table, column) for column in table.columns)
-    statements = [sql.SQL("CREATE TABLE {} ({})").format(name, definitions)]
-    statements += [
-        sql.SQL("COMMENT ON COLUMN {}.{} IS {}").format(
-            name, sql.Identifier(column.name), sql.Literal(column.description.replace("\0", ""))
-        )
-        for column in table.columns
-        if column.description
+    create = sql.SQL("CREATE TABLE {} ({})").format(layout.target(table), definitions)
+    return [create, *_comments(layout, table)]
+
+
+def create_table_as(layout: Layout, table: TargetTable, rows: sql.Composable) -> list[sql.Composed]:
+    """Make the same table with its rows, a query of all columns in order, which PostgreSQL then runs in parallel.
+
+    That it does for no INSERT.
+    """
+    name = layout.target(table)
+    columns = comma(sql.Identifier(column.name) for column in table.columns)
+    changes = [sql.SQL("ALTER COLUMN id SET NOT NULL, ALTER COLUMN id ADD {}").format(_identity(layout, table))]
+    for column in table.columns:
+        if column.default:
+            change = sql.SQL("ALTER COLUMN {} SET DEFAULT {}").format(sql.Identifier(column.name), _default(column))
+            changes.append(change)
+        if column.not_null:
+            changes.append(sql.SQL("ALTER COLUMN {} SET NOT NULL").format(sql.Identifier(column.name)))
+    return [
+        sql.SQL("CREATE TABLE {} ({}) AS {}").format(name, columns, rows),
+        sql.SQL("ALTER TABLE {} {}").format(name, comma(changes)),
+        *_comments(layout, table),
     ]
-    return statements
+
+
+def cast(layout: Layout, column: TargetColumn, value: sql.Composable) -> sql.Composed:
+    """Give an expression the column's type, and a text the collation of the database."""
+    collation = sql.SQL(' COLLATE pg_catalog."default"' if column.type == TEXT else "")
+    return sql.SQL("CAST({} AS {}){}").format(value, layout.type(column.type), collation)
 
 
 def add_primary_key(layout: Layout, table: TargetTable) -> sql.Composed:
@@ -139,6 +161,16 @@ def plan_statements(layout: Layout, plan: Plan) -> list[sql.Composed]:
 def indexed_links(table: TargetTable) -> Sequence[TargetColumn]:
     """Return the links that need an index; a unique one has that of its constraint."""
     return [column for column in table.links if not column.unique_constraint]
+
+
+def _comments(layout: Layout, table: TargetTable) -> list[sql.Composed]:
+    return [
+        sql.SQL("COMMENT ON COLUMN {}.{} IS {}").format(
+            layout.target(table), sql.Identifier(column.name), sql.Literal(column.description.replace("\0", ""))
+        )
+        for column in table.columns
+        if column.description
+    ]
 
 
 def _definition(layout: Layout, table: TargetTable, column: TargetColumn) -> sql.Composed:

@@ -41,7 +41,9 @@ class Expected:
             return sql.SQL("m.new_id")
         if column.link:
             return sql.SQL("{}.new_id").format(self._alias(column))
-        return converted(column)
+        if column.xata_type is XataType.MULTIPLE:
+            return sql.SQL("{}.list").format(sql.Identifier(f"l{self._list_columns.index(column)}"))
+        return sql.Identifier("s", column.staging)
 
     @property
     def values(self) -> sql.Composed:
@@ -50,9 +52,19 @@ class Expected:
 
     @property
     def source(self) -> sql.Composed:
-        """What they are selected from: every staged row once, with its new id and those of its parents."""
-        return sql.SQL("{} AS s JOIN {} AS m ON m.old_id = s.id{}").format(
-            self.layout.staging(self.table), self.layout.mapping(self.table), self.parents
+        """What they are selected from: every staged row once, with its new id, those of its parents, and its lists."""
+        return sql.SQL("{} AS s JOIN {} AS m ON m.old_id = s.id{}{}").format(
+            self.layout.staging(self.table), self.layout.mapping(self.table), self.parents, self.lists
+        )
+
+    @property
+    def lists(self) -> sql.Composed:
+        """The joins to the staged lists as arrays: from a subquery PostgreSQL would not take them in parallel."""
+        return sql.SQL("").join(
+            sql.SQL(
+                " LEFT JOIN LATERAL jsonb_to_record(jsonb_build_object('list', {})) AS {} (list text[]) ON true"
+            ).format(sql.Identifier("s", column.staging), sql.Identifier(f"l{number}"))
+            for number, column in enumerate(self._list_columns)
         )
 
     @property
@@ -101,6 +113,10 @@ class Expected:
         if column.xata_type is XataType.MULTIPLE:
             return sql.Identifier("s", column.staging), sql.SQL("to_jsonb({})").format(stored)
         return self.value(column), sql.SQL("{}::{}").format(stored, self.layout.type(column.type))
+
+    @property
+    def _list_columns(self) -> list[TargetColumn]:
+        return [column for column in self.table.columns if column.xata_type is XataType.MULTIPLE]
 
     def _alias(self, column: TargetColumn) -> sql.Identifier:
         return sql.Identifier(f"p{self.table.links.index(column)}")

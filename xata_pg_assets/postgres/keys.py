@@ -65,7 +65,8 @@ def wanted(layout: Layout, plan: Plan, table: TargetTable) -> Iterator[tuple[Key
             yield Key("u", table.name, column.name), ddl.add_unique(layout, table, column)
     for column in ddl.indexed_links(table):
         yield Key("i", table.name, column.name), ddl.create_index(layout, table, column)
-    for column in table.links:
+    # Each locks the table linked to: always in one order, or two loads at once could wait for each other for ever
+    for column in sorted(table.links, key=lambda column: column.link.table if column.link else ""):
         yield foreign_key(plan, table, column), ddl.add_foreign_key(layout, plan, table, column)
 
 

@@ -153,12 +153,16 @@ class _Loader:
             raise TransientError(f"table {self.table.xata_name}: its staged rows are gone; materialize it again")
 
     def _first(self, expected: Expected) -> Changes:
+        values = comma(ddl.cast(self.layout, column, expected.value(column)) for column in self.table.columns)
+        rows = sql.SQL("SELECT {} FROM {}").format(values, expected.source)
+        create, *more = ddl.create_table_as(self.layout, self.table, rows)
         try:
-            for statement in ddl.create_table(self.layout, self.table):
-                self.conn.execute(statement)
+            inserted = self.conn.execute(create).rowcount
         except pg.DuplicateObject:
             raise TargetError(name_is_a_type(self.layout.target_schema, self.table.name)) from None
-        return Changes(inserted=self._insert(expected))
+        for statement in more:
+            self.conn.execute(statement)
+        return Changes(inserted)
 
     def _insert(self, expected: Expected, only: sql.Composable | None = None) -> int:
         return self.conn.execute(insert_rows(expected) + (only or sql.SQL(""))).rowcount

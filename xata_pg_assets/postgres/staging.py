@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -20,7 +20,7 @@ from xata_pg_assets.postgres.bootstrap import lock
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.xata.binary import HEADER, TRAILER
-from xata_pg_assets.xata.records import Batch, CopyFormat, Fault, TableReader
+from xata_pg_assets.xata.records import Batch, Fault, TableReader
 
 __all__ = [
     "LandingColumn",
@@ -173,7 +173,7 @@ class _Tally:
         self.rows += batch.rows
         self.source_rows += batch.source_rows
         self.duplicate_rows += batch.duplicate_rows
-        self.bytes += len(batch.data) if batch.size is None else batch.size
+        self.bytes += batch.size
 
     @property
     def rejected_rows(self) -> int:
@@ -227,26 +227,27 @@ class _Lander:
         return ledger.entry(self.conn, self.layout, self.table)
 
     def _copy(self, reader: TableReader, columns: Sequence[LandingColumn]) -> _Tally:
-        """Feed the batches to COPY, in as few COPYs as their formats and faults allow."""
+        """Feed the batches to COPY, in as few COPYs as their faults allow."""
         names = {column.xata_name: sql.Identifier(column.name) for column in columns}
+        statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT binary, FREEZE)").format(
+            self.layout.staging(self.table), sql.SQL(", ").join(names[column] for column in reader.columns)
+        )
         tally, copied = _Tally(), 0
         batches = reader.batches()
         batch = next(batches, None)
         with self.conn.cursor() as cur:
             while batch is not None:
-                format_, faults = batch.format, list[Fault]()
-                with cur.copy(self._copy_statement(reader, names, format_)) as copy:
-                    if format_ == "binary":
-                        copy.write(HEADER)
-                    while batch is not None and batch.format == format_ and len(faults) < _FAULTS_AT_ONCE:
+                faults = list[Fault]()
+                with cur.copy(statement) as copy:
+                    copy.write(HEADER)
+                    while batch is not None and len(faults) < _FAULTS_AT_ONCE:
                         copy.write(batch.data)
                         tally.add(batch)
                         faults.extend(batch.faults)
                         if self.progress:
                             self.progress(tally.source_rows, tally.bytes)
                         batch = next(batches, None)
-                    if format_ == "binary":
-                        copy.write(TRAILER)
+                    copy.write(TRAILER)
                 copied += cur.rowcount
                 rejects.write(self.conn, self.layout, self.table, reader.file, faults)
         if copied != tally.rows:
@@ -254,21 +255,6 @@ class _Lander:
                 f"{reader.file}: PostgreSQL read {copied:,} rows where {tally.rows:,} were sent; nothing was kept"
             )
         return tally
-
-    def _copy_statement(
-        self, reader: TableReader, names: Mapping[str, sql.Identifier], format_: CopyFormat
-    ) -> sql.Composed:
-        def some(columns: Sequence[str]) -> sql.Composed:
-            return sql.SQL(", ").join(names[column] for column in columns)
-
-        options = [sql.SQL("FORMAT {}").format(sql.Identifier(format_)), sql.SQL("FREEZE")]
-        if format_ == "csv" and reader.force_null:
-            options.append(sql.SQL("FORCE_NULL ({})").format(some(reader.force_null)))
-        if format_ == "csv" and reader.force_not_null:
-            options.append(sql.SQL("FORCE_NOT_NULL ({})").format(some(reader.force_not_null)))
-        return sql.SQL("COPY {} ({}) FROM STDIN WITH ({})").format(
-            self.layout.staging(self.table), some(reader.columns), sql.SQL(", ").join(options)
-        )
 
     def _recover_created_at(self) -> list[str]:
         """Fill a missing xata.createdAt from the seconds in the first 4 bytes of a generated id."""

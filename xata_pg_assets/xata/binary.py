@@ -1,23 +1,20 @@
-"""Rows of judged cells in COPY's binary format, which spares PostgreSQL the parsing of long vectors.
-
-Only for tables with such vectors: there it saves most of the time that COPY takes. Everywhere else the text that
-stands in the file is the quicker way.
-"""
+"""Rows of judged cells in COPY's binary format: whole columns at a time, so that PostgreSQL need parse no text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import chain, repeat
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from struct import Struct
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from xata_pg_assets.xata.rules import text_buffers
 from xata_pg_assets.xata.schema import XataTable, XataType
+from xata_pg_assets.xata.values import microseconds
 
 __all__ = ["HEADER", "TRAILER", "BinaryEncoder", "binary_encoder"]
 
@@ -25,15 +22,12 @@ __all__ = ["HEADER", "TRAILER", "BinaryEncoder", "binary_encoder"]
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
-# A vector of so many numbers or more is worth the making of each of its row's fields
-_LONG = 64
-
-_NULL = b"\xff\xff\xff\xff"
-_SIZE, _COUNT = Struct(">i"), Struct(">h")
-_INT, _FLOAT, _BOOL, _JSON, _VECTOR = Struct(">iq"), Struct(">id"), Struct(">i?"), Struct(">iB"), Struct(">ihh")
-_JSONB_VERSION = 1
-_POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_COUNT, _VECTOR = Struct(">h"), Struct(">hh")
+_JSONB_VERSION = b"\1"
+# PostgreSQL counts from the year 2000
+_POSTGRES_EPOCH = microseconds("2000-01-01T00:00:00Z")
+_TRUE = pa.array(["t", "T"])
+_NOTHING = pa.scalar(b"", pa.binary())
 # Every number of a list ends with one of these
 _ONE_A_LINE = bytes.maketrans(b",]", b"\n\n")
 _METADATA = {
@@ -42,14 +36,14 @@ _METADATA = {
     "xata.updatedAt": XataType.DATETIME,
 }
 
-Field = Callable[[str], bytes]
+Bools = npt.NDArray[np.bool_]
+# Makes of cells that are all there what PostgreSQL receives: values of one width, one after the other, in bytes
+FixedWidth = Callable[[Any], bytes]
 
 
-def binary_encoder(table: XataTable, columns: Sequence[str]) -> BinaryEncoder | None:
-    """Return what encodes the columns of a file; None where no vector among them is long."""
+def binary_encoder(table: XataTable, columns: Sequence[str]) -> BinaryEncoder:
+    """Return what encodes the columns of a file."""
     own = {column.name: column for column in table.columns if column.name in columns}
-    if not any(column.type is XataType.VECTOR and (column.dimension or 0) >= _LONG for column in own.values()):
-        return None
     types = _METADATA | {name: column.type for name, column in own.items()}
     dimensions = {name: column.dimension or 0 for name, column in own.items()}
     return BinaryEncoder({name: types.get(name, XataType.TEXT) for name in columns}, dimensions)
@@ -61,81 +55,82 @@ class BinaryEncoder:
     def __init__(self, types: Mapping[str, XataType], dimensions: Mapping[str, int]) -> None:
         self._types = types
         self._dimensions = dimensions
-        self._start = _COUNT.pack(len(types))
+        self._start = pa.scalar(_COUNT.pack(len(types)), pa.binary())
 
-    def encode(self, columns: Mapping[str, Any]) -> bytes | None:
-        """Encode rows, given as text arrays with null for NULL; None where a value has no plain binary form.
+    def encode(self, columns: Mapping[str, Any]) -> bytes:
+        """Encode rows, given as text arrays with null for NULL."""
+        fields = chain.from_iterable(self._field(name, columns[name]) for name in self._types)
+        rows = pc.binary_join_element_wise(self._start, *fields, _NOTHING, null_handling="replace")
+        data: bytes = rows.buffers()[2].to_pybytes()
+        return data
 
-        Such is a datetime before year 1: PostgreSQL reads it from text.
-        """
-        try:
-            fields = [self._fields(name, columns[name]) for name in self._types]
-        except ValueError:
-            return None
-        return b"".join(chain.from_iterable(zip(repeat(self._start), *fields, strict=False)))
-
-    def _fields(self, name: str, cells: Any) -> Iterable[bytes]:
+    def _field(self, name: str, cells: Any) -> list[Any]:
+        """Return what makes up the column's fields, piece by piece: first comes the size, -1 for NULL."""
         type_ = self._types[name]
+        is_there: Bools = cells.is_valid().to_numpy(zero_copy_only=False)
         if type_ is XataType.VECTOR:
-            return _vectors(cells, self._dimensions[name])
-        field = _FIELDS.get(type_, _text)
-        return [_NULL if cell is None else field(cell) for cell in cells.to_pylist()]
+            dimension = self._dimensions[name]
+            head = _VECTOR.pack(dimension, 0) * int(is_there.sum())
+            numbers = _fixed(_float4s(cells.drop_null()), 4 * dimension, is_there)
+            return [_sizes(4 + 4 * dimension, is_there), _fixed(head, 4, is_there), numbers]
+        if type_ in _FIXED:
+            width, encode = _FIXED[type_]
+            return [_sizes(width, is_there), _fixed(encode(cells.drop_null()), width, is_there)]
+        _, offsets = text_buffers(cells)
+        text = cells.cast(pa.binary())
+        if type_ in _JSONB:
+            version = _fixed(_JSONB_VERSION * int(is_there.sum()), 1, is_there)
+            return [_sizes(np.diff(offsets) + 1, is_there), version, text]
+        return [_sizes(np.diff(offsets), is_there), text]
 
 
-def _text(cell: str) -> bytes:
-    data = cell.encode()
-    return _SIZE.pack(len(data)) + data
+def _sizes(sizes: int | npt.NDArray[np.int64], is_there: Bools) -> Any:
+    return _fixed(np.where(is_there, sizes, -1).astype(">i4").tobytes(), 4, np.ones_like(is_there))
 
 
-def _jsonb(cell: str) -> bytes:
-    data = cell.encode()
-    return _JSON.pack(1 + len(data), _JSONB_VERSION) + data
+def _fixed(data: bytes, width: int, is_there: Bools) -> Any:
+    """Return values of one width as an array, with nothing where no value is."""
+    offsets = np.zeros(len(is_there) + 1, np.int32)
+    np.cumsum(is_there, out=offsets[1:])
+    buffers = [None, pa.py_buffer(offsets * np.int32(width)), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.binary(), len(is_there), buffers)
 
 
-def _int(cell: str) -> bytes:
-    return _INT.pack(8, int(cell))
+def _ints(cells: Any) -> bytes:
+    ints: npt.NDArray[np.int64] = cells.cast(pa.int64()).to_numpy()
+    return ints.astype(">i8").tobytes()
 
 
-def _float(cell: str) -> bytes:
-    return _FLOAT.pack(8, float(cell))
+def _floats(cells: Any) -> bytes:
+    floats: npt.NDArray[np.float64] = cells.cast(pa.float64()).to_numpy()
+    return floats.astype(">f8").tobytes()
 
 
-def _bool(cell: str) -> bytes:
-    return _BOOL.pack(1, cell[0] in "tT")
+def _bools(cells: Any) -> bytes:
+    bools: Bools = pc.is_in(pc.utf8_slice_codeunits(cells, 0, 1), value_set=_TRUE).to_numpy(zero_copy_only=False)
+    return bools.tobytes()
 
 
-def _datetime(cell: str) -> bytes:
-    moment = datetime.fromisoformat(cell)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return _INT.pack(8, (moment - _POSTGRES_EPOCH) // _MICROSECOND)
+def _datetimes(cells: Any) -> bytes:
+    try:
+        moments = cells.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    except pa.ArrowInvalid:
+        moments = np.array([microseconds(cell) for cell in cells.to_pylist()], np.int64)
+    since_2000: npt.NDArray[np.int64] = moments - _POSTGRES_EPOCH
+    return since_2000.astype(">i8").tobytes()
 
 
-_FIELDS: Mapping[XataType, Field] = {
-    XataType.INT: _int,
-    XataType.FLOAT: _float,
-    XataType.BOOL: _bool,
-    XataType.DATETIME: _datetime,
-    XataType.MULTIPLE: _jsonb,
-    XataType.JSON: _jsonb,
-    XataType.OBJECT: _jsonb,
-    XataType.FILE: _jsonb,
-    XataType.FILES: _jsonb,
+_FIXED: Mapping[XataType, tuple[int, FixedWidth]] = {
+    XataType.INT: (8, _ints),
+    XataType.FLOAT: (8, _floats),
+    XataType.BOOL: (1, _bools),
+    XataType.DATETIME: (8, _datetimes),
 }
+_JSONB = frozenset((XataType.MULTIPLE, XataType.JSON, XataType.OBJECT, XataType.FILE, XataType.FILES))
 
 
-def _vectors(cells: Any, dimension: int) -> Iterable[bytes]:
-    """Encode vectors, each number rounded once to the nearest float4, ties to even, as PostgreSQL rounds it."""
-    there = cells.drop_null() if cells.null_count else cells
-    start = _VECTOR.pack(4 + 4 * dimension, dimension, 0)
-    vectors = (start + vector.tobytes() for vector in _float4s(there).reshape(len(there), dimension).astype(">f4"))
-    if not cells.null_count:
-        return vectors
-    return [next(vectors) if is_there else _NULL for is_there in cells.is_valid().to_pylist()]
-
-
-def _float4s(cells: Any) -> npt.NDArray[np.float32]:
-    """Read all numbers of JSON arrays of numbers."""
+def _float4s(cells: Any) -> bytes:
+    """Read all numbers of JSON arrays of numbers, each rounded once to the nearest float4, ties to even."""
     data, _ = text_buffers(cells)
     lines = data.tobytes().translate(_ONE_A_LINE, b"[ \t\r\n")
     ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n"))
@@ -144,4 +139,4 @@ def _float4s(cells: Any) -> npt.NDArray[np.float32]:
     digits = pa.py_buffer(lines.translate(None, b"\n"))
     numbers = pa.Array.from_buffers(pa.string(), len(ends), [None, pa.py_buffer(offsets), digits])
     float4s: npt.NDArray[np.float32] = numbers.cast(pa.float32()).to_numpy()
-    return float4s
+    return float4s.astype(">f4").tobytes()

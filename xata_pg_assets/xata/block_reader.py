@@ -11,8 +11,8 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from xata_pg_assets.ahead import ahead
 from xata_pg_assets.errors import ExportError
-from xata_pg_assets.xata.ahead import ahead
 from xata_pg_assets.xata.byte_stream import ByteStream
 from xata_pg_assets.xata.cells import Judge, value_of
 from xata_pg_assets.xata.records import Batch, Location, ReadOptions, Records
@@ -62,7 +62,6 @@ class BlockReader(ABC):
     """
 
     dialect: str
-    _eol = b"\n"  # how COPY is told that lines end
 
     def __init__(self, path: Path, file: str, table: XataTable, options: ReadOptions) -> None:
         self.table = table
@@ -110,6 +109,7 @@ class BlockReader(ABC):
         staged = 0
         for place, records in self._blocks(stream):
             batch = self._judge.batch(records)
+            batch.size = place.size
             self._marks.append(_Mark(staged, place))
             staged += batch.rows
             yield batch
@@ -141,7 +141,6 @@ class BlockReader(ABC):
             self._options,
             force_null=self.force_null,
             force_not_null=self.force_not_null,
-            eol=self._eol,
         )
 
     def _open(self) -> ByteStream:

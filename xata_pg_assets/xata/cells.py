@@ -5,7 +5,7 @@ A column's plainly right cells are told by a vectorised test; only the others ar
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,29 +15,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xata_pg_assets.xata.binary import binary_encoder
-from xata_pg_assets.xata.encode import encode, with_nulls
-from xata_pg_assets.xata.records import Batch, CopyFormat, Fault, ReadOptions, Reason, Records
+from xata_pg_assets.xata.records import Batch, Fault, ReadOptions, Reason, Records
 from xata_pg_assets.xata.rules import MAX_RAW, printable, rule_of
 from xata_pg_assets.xata.schema import XataColumn, XataTable
-from xata_pg_assets.xata.values import Rewritten, Verdict
 
 __all__ = ["Findings", "Judge", "value_of"]
 
 
 @dataclass(slots=True)
 class Findings:
-    """What the judge says of a block: its faults in order, its good rows, and the cells in another form."""
+    """What the judge says of a block: its faults in order, and its good rows."""
 
     faults: Sequence[Fault]
     good: npt.NDArray[np.int64] | None  # None: every row
-    rewritten: Mapping[str, Mapping[int, str]]
 
 
 class Judge:
     """Judges the blocks of one table, as one file gives them.
 
     `columns` are the file's. In those of `force_null` an empty text is NULL, in those of `force_not_null`
-    NULL is an empty text, as COPY is told by the reader's attributes of the same names.
+    NULL is an empty text.
     """
 
     def __init__(
@@ -48,7 +45,6 @@ class Judge:
         *,
         force_null: Collection[str] = (),
         force_not_null: Collection[str] = (),
-        eol: bytes = b"\n",
     ) -> None:
         own = {column.name: column for column in table.columns}
         self._table = table
@@ -57,8 +53,7 @@ class Judge:
         self._required = {name: _missing(name, own.get(name)) for name in columns}
         self._force_null = frozenset(force_null)
         self._force_not_null = frozenset(force_not_null)
-        self._eol = eol
-        self._binary = binary_encoder(table, columns)
+        self._encoder = binary_encoder(table, columns)
 
     @property
     def warnings(self) -> list[str]:
@@ -72,42 +67,34 @@ class Judge:
     def judge(self, records: Records) -> Findings:
         """Find every fault of a block's rows."""
         faulty: list[tuple[int, int, Reason]] = []
-        rewritten: dict[str, dict[int, str]] = {}
         for place, name in enumerate(self._columns):
             for row, verdict in self._verdicts(name, records):
-                if isinstance(verdict, Rewritten):
-                    rewritten.setdefault(name, {})[row] = verdict.text
-                elif verdict is not None:
+                if verdict is not None:
                     faulty.append((row, place, verdict))
         if not faulty and not records.faults:
-            return Findings((), None, rewritten)
-        return Findings(self._told(records, sorted(faulty)), _others(faulty, records.rows), rewritten)
+            return Findings((), None)
+        return Findings(self._told(records, sorted(faulty)), _others(faulty, records.rows))
 
     def batch(self, records: Records, findings: Findings | None = None) -> Batch:
-        """Judge a block and make it ready for COPY: as it stands in its file where it may, without bad rows."""
+        """Judge a block and make it ready for COPY, without bad rows."""
         findings = self.judge(records) if findings is None else findings
         batch = Batch(b"", records.rows, records.source_rows, records.duplicate_rows, findings.faults)
-        batch.size = None if records.verbatim is None else len(records.verbatim)
-        if findings.good is None and not findings.rewritten and records.verbatim is not None and self._binary is None:
-            batch.data = records.verbatim
-            return batch
-        columns = {name: _patched(records, name, findings.rewritten.get(name)) for name in self._columns}
+        columns = {name: self._final(name, records.columns[name]) for name in self._columns}
         if findings.good is not None:
             kept = pa.array(findings.good)
             columns = {name: cells.take(kept) for name, cells in columns.items()}
             batch.rows = len(kept)
         if batch.rows:
-            batch.data, batch.format = self._encode(columns)
+            batch.data = self._encoder.encode(columns)
         return batch
 
-    def _encode(self, columns: Mapping[str, Any]) -> tuple[bytes, CopyFormat]:
-        if self._binary is not None:
-            data = self._binary.encode(with_nulls(columns, self._force_null, self._force_not_null))
-            if data is not None:
-                return data, "binary"
-        return encode(columns, self._force_null, self._force_not_null, self._eol)
+    def _final(self, name: str, cells: Any) -> Any:
+        """Return a column's cells with NULL where it is meant."""
+        if name in self._force_null:
+            return pc.if_else(pc.equal(cells, ""), pa.scalar(None, cells.type), cells)
+        return pc.fill_null(cells, "") if name in self._force_not_null else cells
 
-    def _verdicts(self, name: str, records: Records) -> Iterator[tuple[int, Verdict]]:
+    def _verdicts(self, name: str, records: Records) -> Iterator[tuple[int, Reason | None]]:
         """Yield what is to be said of a column's cells; not those that are right as they stand."""
         cells, rule, known = records.columns[name], self._rules[name], records.known.get(name, {})
         empty_is_null = name in self._force_null
@@ -176,12 +163,3 @@ def _others(faulty: Sequence[tuple[int, int, Reason]], rows: int) -> npt.NDArray
     good = np.ones(rows, dtype=bool)
     good[[row for row, _, _ in faulty]] = False
     return np.flatnonzero(good)
-
-
-def _patched(records: Records, name: str, rewritten: Mapping[int, str] | None) -> Any:
-    cells = records.columns[name]
-    if not rewritten:
-        return cells
-    mask = np.zeros(records.rows, dtype=bool)
-    mask[list(rewritten)] = True
-    return pc.replace_with_mask(cells, pa.array(mask), pa.array([rewritten[row] for row in sorted(rewritten)]))

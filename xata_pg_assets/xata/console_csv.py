@@ -1,7 +1,4 @@
-"""The CSV files of Xata's console: RFC 4180, columns by name, an empty cell for NULL.
-
-A block that COPY would read as we do goes out as it stands in the file; only others are written anew.
-"""
+"""The CSV files of Xata's console: RFC 4180, columns by name, an empty cell for NULL."""
 
 from __future__ import annotations
 
@@ -74,7 +71,6 @@ class ConsoleCsv(BlockReader):
         self._head = head = read_head(stream, self.file, self.table)
         if head is None:
             return Columns()
-        self._eol = head.eol
         return columns_of(head, self.table, self._options)
 
     def _blocks(self, stream: ByteStream) -> Iterator[tuple[Place, Records]]:

@@ -16,7 +16,6 @@ from xata_pg_assets.xata.csv_blocks import Block, Positions
 from xata_pg_assets.xata.csv_head import BOM, Head
 from xata_pg_assets.xata.csv_lines import Lines, line_breaks, unquoted
 from xata_pg_assets.xata.csv_scan import first_cell
-from xata_pg_assets.xata.encode import ends_copy
 from xata_pg_assets.xata.records import Fault, Reason, Records
 from xata_pg_assets.xata.rules import printable
 
@@ -24,6 +23,8 @@ __all__ = ["read_block", "reads_as_copy"]
 
 _BLANK = re.compile(rb"[\r\n]*\Z")
 _LF, _CR = ord("\n"), ord("\r")
+# A line that ends the data of COPY's CSV format before PostgreSQL 18, within quotes too
+_END_OF_COPY = b"\\."
 # How a header line may begin in the middle of a file that was put together from several
 _REPEATED_ID = pa.array(["id", "\ufeffid", '\ufeff"id"'])
 
@@ -43,7 +44,6 @@ def read_block(block: Block, head: Head, file: str) -> Records:
     if headers:
         columns, known = _without(headers, columns, known, rows)
         lines.kept = np.delete(np.arange(rows) if lines.kept is None else lines.kept, headers)
-    is_whole = not faults and not headers and not known
     return Records(
         columns,
         rows=rows - len(headers),
@@ -53,7 +53,6 @@ def read_block(block: Block, head: Head, file: str) -> Records:
         duplicate_rows=len(headers),
         faults=faults,
         known=known,
-        verbatim=_verbatim(block, head.eol) if is_whole else None,
     )
 
 
@@ -152,16 +151,14 @@ def _leading_id(lines: Lines, record: int, head: Head) -> str | None:
     return printable(cell.decode(errors="replace")) if cell else None
 
 
-def _verbatim(block: Block, eol: bytes) -> bytes | None:
-    """Return the block as it stands where COPY reads the same from it."""
-    if not reads_as_copy(block, eol):
-        return None
-    return block.data if block.data.endswith(eol) else block.data + eol
-
-
 def reads_as_copy(block: Block, eol: bytes) -> bool:
     """Tell whether COPY reads a block as it is read here: every line ends alike, none is blank."""
-    return block.mended is None and not ends_copy(block.data) and _is_uniform(block, eol)
+    return block.mended is None and not _ends_copy(block.data) and _is_uniform(block, eol)
+
+
+def _ends_copy(data: bytes) -> bool:
+    """Tell whether COPY might take a line for the end of its data."""
+    return data.startswith(_END_OF_COPY) or any(end + _END_OF_COPY in data for end in (b"\n", b"\r"))
 
 
 def _is_uniform(block: Block, eol: bytes) -> bool:

@@ -17,7 +17,6 @@ from xata_pg_assets.xata.schema import XataColumn, XataTable
 
 __all__ = [
     "Batch",
-    "CopyFormat",
     "EmptyText",
     "Fault",
     "Location",
@@ -28,7 +27,6 @@ __all__ = [
 ]
 
 EmptyText = Literal["null", "empty"]
-CopyFormat = Literal["csv", "text", "binary"]
 
 
 class Reason(StrEnum):
@@ -97,8 +95,7 @@ class Records:
     `faults` are those of records that have no cells (ragged ones); `source_rows` counts these and the
     dropped repeated headers (`duplicate_rows`), too. `known` are faulty cells that the dialect found itself,
     by column and row; the judge adds the rest. `value_of(column, i)` tells a cell as it came, where `columns` may
-    hold it in another form. `verbatim` are the block's rows as they stand in the file, given only where COPY reads
-    from them exactly what `columns` holds.
+    hold it in another form.
     """
 
     columns: Mapping[str, pa.Array]
@@ -110,16 +107,13 @@ class Records:
     faults: Sequence[Fault] = ()
     known: Mapping[str, Mapping[int, Reason]] = field(default_factory=dict)
     value_of: Callable[[str, int], str | None] | None = None
-    verbatim: bytes | None = None
 
 
 @dataclass(slots=True)
 class Batch:
-    """Rows for one COPY, in the order of the reader's columns, and what was left out of them.
+    """Rows for COPY in binary format, in the order of the reader's columns, and what was left out of them.
 
-    In format "csv" an unquoted empty cell is NULL and a quoted one an empty string, but for the columns of
-    `force_null` and `force_not_null` of the reader; in the other formats the cells are final. Data in format
-    "binary" lacks the header and the trailer. `size` is what it took in the file, as far as that is known.
+    `data` lacks the header and the trailer; `size` is how many bytes the block took in the (decompressed) file.
     """
 
     data: bytes
@@ -127,8 +121,7 @@ class Batch:
     source_rows: int
     duplicate_rows: int = 0
     faults: Sequence[Fault] = ()
-    format: CopyFormat = "csv"
-    size: int | None = None
+    size: int = 0
 
 
 class TableReader(Protocol):
@@ -140,8 +133,8 @@ class TableReader(Protocol):
     columns: tuple[str, ...]  # Xata names as in the file, the order of a batch's cells; `id` among them
     missing: tuple[XataColumn, ...]  # of the schema, not in the file
     unknown: tuple[str, ...]  # in the file, not of the schema
-    force_null: tuple[str, ...]  # columns where COPY must take "" for NULL
-    force_not_null: tuple[str, ...]  # columns where COPY must take an empty cell for an empty string
+    force_null: tuple[str, ...]  # columns where "" is NULL
+    force_not_null: tuple[str, ...]  # columns where NULL is ""
     size: int  # bytes of the file
 
     def batches(self) -> Iterator[Batch]:

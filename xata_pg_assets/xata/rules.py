@@ -86,7 +86,7 @@ class DatetimeRule(Rule):
 
     def _judge(self, cell: str) -> values.Verdict:
         verdict = values.judge_datetime(cell)
-        if verdict is None or isinstance(verdict, values.Rewritten):
+        if verdict is None:
             self._is_local |= not values.has_offset(cell)
         return verdict
 

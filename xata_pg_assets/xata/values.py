@@ -8,8 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from xata_pg_assets.xata.json_text import JsonError, JsonNumber, parse
@@ -18,7 +17,6 @@ from xata_pg_assets.xata.records import Reason
 __all__ = [
     "MAX_ID",
     "CellJudge",
-    "Rewritten",
     "Verdict",
     "has_offset",
     "judge_bool",
@@ -31,6 +29,7 @@ __all__ = [
     "judge_multiple",
     "judge_text",
     "judge_vector",
+    "microseconds",
     "starts_as",
 ]
 
@@ -38,15 +37,8 @@ __all__ = [
 MAX_ID = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Rewritten:
-    """A right cell in the form that PostgreSQL takes; it does not take the cell's own."""
-
-    text: str
-
-
-# None: the cell is right as it stands
-Verdict = Reason | Rewritten | None
+# None: the cell is right
+Verdict = Reason | None
 CellJudge = Callable[[str], Verdict]
 
 _INT = re.compile(r"-?[0-9]+")
@@ -57,11 +49,11 @@ _DATETIME = re.compile(
     r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,6})0*)?"
     r"(?:[Zz]|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))?"
 )
-# What PostgreSQL takes of it: no year 0, capitals, 6 digits, an offset below 16 hours
-_POSTGRES_DATETIME = re.compile(r"(?!0000)[0-9]{4}-.{5}[T ].{8}(?:\.[0-9]{1,6})?(?:Z|[+-](?:0[0-9]|1[0-5]):[0-9]{2})?")
 _OFFSET = re.compile(r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})$")
-# The Gregorian calendar repeats after so many years, which keeps years 0 and 10000 within Python's range
-_CYCLE = 400
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+# The Gregorian calendar repeats after 400 years of so many days, which keeps years 0 and 10000 in Python's range
+_CYCLE = timedelta(days=146_097)
 # A float4 is infinite from here on, and zero up to there: half-way to the next value, ties to even
 _FLOAT4_INFINITE = Decimal(2) ** 128 - Decimal(2) ** 103
 _FLOAT4_ZERO = Decimal(2) ** -150
@@ -119,33 +111,37 @@ def has_offset(cell: str) -> bool:
 
 
 def judge_datetime(cell: str) -> Verdict:
-    """Take RFC 3339 with a date that exists; years and offsets beyond PostgreSQL's reach go over in UTC.
+    """Take RFC 3339 with a date that exists.
 
     >>> judge_datetime("2023-02-29T00:00:00Z")
     <Reason.BAD_VALUE: 'bad_value'>
-    >>> judge_datetime("0000-03-01T00:30:00.50+23:30")
-    Rewritten(text='0001-02-29 01:00:00.500000+00 BC')
+    >>> judge_datetime("0000-02-29T00:00:00Z")
+    """
+    try:
+        microseconds(cell)
+    except ValueError:
+        return Reason.BAD_VALUE
+    return None
+
+
+def microseconds(cell: str) -> int:
+    """Return the moment of a datetime in microseconds since 1970; without an offset it is UTC's.
+
+    Raises ValueError for anything else than RFC 3339 and dates that do not exist.
+
+    >>> microseconds("1970-01-01 01:00:00.50+01:00"), microseconds("0000-01-01T00:00:00Z")
+    (500000, -62167219200000000)
     """
     parts = _DATETIME.fullmatch(cell)
     if parts is None:
-        return Reason.BAD_VALUE
+        raise ValueError("not RFC 3339")
     year, month, day, hour, minute, second = (int(part) for part in parts.groups()[:6])
-    shift = _CYCLE if year < 5000 else -_CYCLE
-    microsecond = int((parts[7] or "").ljust(6, "0"))
-    try:
-        moment = datetime(year + shift, month, day, hour, minute, second, microsecond)
-    except ValueError:
-        return Reason.BAD_VALUE
-    if _POSTGRES_DATETIME.fullmatch(cell):
-        return None
+    cycles = 5 - year // 400
+    fraction = int((parts[7] or "").ljust(6, "0"))
+    local = datetime(year + cycles * 400, month, day, hour, minute, second, fraction, tzinfo=UTC)
     east = timedelta(hours=int(parts[9] or 0), minutes=int(parts[10] or 0))
-    utc = moment + east if parts[8] == "-" else moment - east
-    return Rewritten(_postgres_utc(utc, utc.year - shift))
-
-
-def _postgres_utc(moment: datetime, year: int) -> str:
-    era = "" if year > 0 else " BC"
-    return f"{year if year > 0 else 1 - year:04}-{moment:%m-%d %H:%M:%S.%f}+00{era}"
+    moment = local + east if parts[8] == "-" else local - east
+    return (moment - _EPOCH - cycles * _CYCLE) // _MICROSECOND
 
 
 def judge_json(cell: str) -> Verdict:

@@ -41,7 +41,7 @@ def migrate_by_table(migration: Migration) -> list[str]:
             migration.stage(table)
             migration.map_ids(table)
 
-    with migration.staging_ahead():
+    with migration.working_ahead():
         for table in plan.tables:
             for member in (table, *plan.cycle_of(table)):
                 map_ids(member)

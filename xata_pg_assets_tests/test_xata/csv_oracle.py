@@ -1,10 +1,16 @@
-"""Readers of CSV and of COPY's text format, one character at a time: slow, simple, and nobody else's code."""
+"""A reader of CSV, one character at a time, and of texts in COPY's binary format: slow and simple."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from xata_pg_assets.xata.records import Batch
+import pytest
+
+from xata_pg_assets.xata import cells
+from xata_pg_assets.xata.binary import BinaryEncoder
+from xata_pg_assets.xata.schema import XataTable, XataType
 
 Cell = str | None
 
@@ -29,15 +35,15 @@ def parse_csv(text: str, line: int = 1) -> list[Record]:
     position = 0
     while position < len(text):
         start = position
-        cells: list[Cell] = []
+        found: list[Cell] = []
         while True:
             cell, position = _cell(text, position, line)
-            cells.append(cell)
+            found.append(cell)
             if position >= len(text) or text[position] != ",":
                 break
             position += 1
         if position > start:
-            records.append(Record(line, cells, text[start:position]))
+            records.append(Record(line, found, text[start:position]))
         if text[position : position + 2] == "\r\n":
             position += 1
         position += 1
@@ -68,24 +74,29 @@ def _cell(text: str, position: int, line: int) -> tuple[Cell, int]:
     return (out if out or is_quoted else None), position
 
 
-def rows_of(batch: Batch) -> list[list[Cell]]:
-    """Read a batch as COPY does, FORCE_NULL and FORCE_NOT_NULL aside."""
-    if batch.format == "csv":
-        return [record.cells for record in parse_csv(batch.data.decode())]
-    lines = batch.data.decode().split("\n")
-    assert lines.pop() == ""
-    return [[_unescaped(cell) for cell in line.split("\t")] for line in lines]
+def rows_of(data: bytes) -> list[list[Cell]]:
+    """Read rows of texts in COPY's binary format."""
+    rows, position = list[list[Cell]](), 0
+    while position < len(data):
+        row: list[Cell] = []
+        width = int.from_bytes(data[position : position + 2])
+        position += 2
+        for _ in range(width):
+            size = int.from_bytes(data[position : position + 4], signed=True)
+            position += 4
+            row.append(None if size < 0 else data[position : position + size].decode())
+            position += max(size, 0)
+        rows.append(row)
+    return rows
 
 
-def _unescaped(cell: str) -> Cell:
-    if cell == r"\N":
-        return None
-    out, position = "", 0
-    while position < len(cell):
-        character = cell[position]
-        if character == "\\":
-            position += 1
-            character = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}[cell[position]]
-        out += character
-        position += 1
-    return out
+@contextmanager
+def as_texts() -> Iterator[None]:
+    """Encode every cell as a text, which `rows_of` reads; test_binary has the other types."""
+
+    def encoder(table: XataTable, columns: Sequence[str]) -> BinaryEncoder:  # noqa: ARG001
+        return BinaryEncoder(dict.fromkeys(columns, XataType.TEXT), {})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cells, "binary_encoder", encoder)
+        yield

@@ -13,7 +13,7 @@ from typing import Any
 from xata_pg_assets.xata.export import DIALECTS
 from xata_pg_assets.xata.records import Fault, ReadOptions, Reason
 from xata_pg_assets.xata.schema import METADATA_COLUMNS, XataColumn, XataTable, XataType
-from xata_pg_assets_tests.test_xata.csv_oracle import Cell, rows_of
+from xata_pg_assets_tests.test_xata.csv_oracle import Cell, as_texts, rows_of
 
 T = XataType
 
@@ -47,12 +47,13 @@ class Reading:
         self.reader: Any = DIALECTS[extension](path, path.name, table, ReadOptions(**options))
         if block_size is not None:
             self.reader._block_size = block_size
-        self.batches = list(self.reader.batches())
+        with as_texts():
+            self.batches = list(self.reader.batches())
         self.rows: list[dict[str, Cell]] = []
         for batch in self.batches:
-            rows = rows_of(batch) if batch.rows else []
+            rows = rows_of(batch.data)
             assert len(rows) == batch.rows
-            self.rows += [self._as_copied(row, batch.format) for row in rows]
+            self.rows += [dict(zip(self.reader.columns, row, strict=True)) for row in rows]
         self.faults: list[Fault] = [fault for batch in self.batches for fault in batch.faults]
         self.source_rows = sum(batch.source_rows for batch in self.batches)
         self.duplicate_rows = sum(batch.duplicate_rows for batch in self.batches)
@@ -63,14 +64,6 @@ class Reading:
         assert rejected == told if is_told_apart else rejected >= told > 0 or rejected == 0
         assert self.reader.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         assert self.reader.size == path.stat().st_size
-
-    def _as_copied(self, row: Sequence[Cell], format_: str) -> dict[str, Cell]:
-        """Do what COPY does with an empty cell."""
-        cells = dict(zip(self.reader.columns, row, strict=True))
-        if format_ == "csv":
-            cells |= {name: cells[name] or None for name in self.reader.force_null}
-            cells |= {name: cells[name] or "" for name in self.reader.force_not_null}
-        return cells
 
     @property
     def told(self) -> list[tuple[int | None, str | None, str | None, str | None, Reason]]:

@@ -1,0 +1,128 @@
+"""Work ahead: what is needed next is made in background threads while the caller works on something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator, Hashable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Condition, Thread
+from typing import Generic, TypeVar
+
+__all__ = ["WorkAhead", "ahead"]
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+
+
+def ahead(items: Iterator[T]) -> Generator[T, None, None]:
+    """Yield the items of an iterator that runs in a thread, at most one item before the caller.
+
+    The thread ends with the generator, however that ends.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
+
+
+class WorkAhead(Generic[K, T]):
+    """Does pieces of work in the background, each once all is well with those that it needs, several at once.
+
+    `needs` names every piece, those that go first before others, and what each needs; what is not named there is
+    there already. `is_good` tells whether others may follow what came of a piece. `kind` sorts the pieces into
+    kinds; `limits` says of some how many may run at once. The threads do not keep the process from ending: work
+    must be safe to cut off anywhere.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[K], T],
+        needs: Mapping[K, Collection[K]],
+        *,
+        threads: int,
+        is_good: Callable[[T], bool] = lambda _: True,
+        kind: Callable[[K], Hashable] = lambda _: None,
+        limits: Mapping[Hashable, int] | None = None,
+    ) -> None:
+        self._work = work
+        self._needs = {key: [need for need in named if need in needs] for key, named in needs.items()}
+        self._is_good = is_good
+        self._kind = kind
+        self._limits = limits or {}
+        self._waiting = dict.fromkeys(needs)
+        self._running = set[K]()
+        self._ended: dict[K, Future[T]] = {}
+        self._good = set[K]()
+        self._change = Condition()
+        for _ in range(threads):
+            Thread(target=self._run, name="work-ahead", daemon=True).start()
+
+    def get(self, key: K, work: Callable[[], T]) -> T:
+        """Return what came of a piece, or raise what went wrong with it.
+
+        `work` does it where the background does not: the second time that it is asked for, and where something
+        that it needs went wrong.
+        """
+        with self._change:
+            self._change.wait_for(lambda: key not in self._waiting and key not in self._running)
+            ended = self._ended.pop(key, None)
+        return work() if ended is None else ended.result()
+
+    def wait(self, kind: Hashable, seconds: float) -> None:
+        """Wait until no piece of a kind is under way or to come, but not for ever."""
+        with self._change:
+            self._change.wait_for(
+                lambda: not any(self._kind(key) == kind for key in (*self._running, *self._waiting)), seconds
+            )
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        with self._change:
+            self._waiting.clear()
+            self._change.notify_all()
+
+    def _run(self) -> None:
+        while (key := self._next()) is not None:
+            ended: Future[T] = Future()
+            try:
+                result = self._work(key)
+            except BaseException as error:  # it belongs to whoever asks for the work
+                ended.set_exception(error)
+                is_good = False
+            else:
+                ended.set_result(result)
+                is_good = self._is_good(result)
+            with self._change:
+                self._running.remove(key)
+                self._ended[key] = ended
+                if is_good:
+                    self._good.add(key)
+                else:
+                    self._forget_followers(key)
+                self._change.notify_all()
+
+    def _next(self) -> K | None:
+        """Wait for the first piece that may be begun; None where none is left."""
+        with self._change:
+            while self._waiting:
+                key = next(filter(self._may_begin, self._waiting), None)
+                if key is not None:
+                    del self._waiting[key]
+                    self._running.add(key)
+                    return key
+                self._change.wait()
+        return None
+
+    def _may_begin(self, key: K) -> bool:
+        if not self._good.issuperset(self._needs[key]):
+            return False
+        kind = self._kind(key)
+        limit = self._limits.get(kind)
+        return limit is None or sum(self._kind(other) == kind for other in self._running) < limit
+
+    def _forget_followers(self, key: K) -> None:
+        """Leave what needs a piece that went wrong, directly or not, to whoever asks for it."""
+        for other in [other for other in self._waiting if key in self._needs[other]]:
+            if other in self._waiting:
+                del self._waiting[other]
+                self._forget_followers(other)
