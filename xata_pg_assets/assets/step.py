@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import perf_counter
 
 import dagster as dg
@@ -26,26 +27,35 @@ MAX_RETRIES = 3
 SECONDS_BETWEEN = 10
 
 
+@dataclass(slots=True)
+class _Reading:
+    """A table that is being read: when that began, and when it was last told of."""
+
+    size: int | None
+    started: float
+    told: float
+
+
 class RunLog:
     """Tells the log of a run how far the reading of a long file is, every ten seconds."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
-        self._size: int | None = None
-        self._started = self._told = perf_counter()
+        self._reading: dict[str, _Reading] = {}
 
     def begin(self, table: TargetTable, step: Step, size: int | None) -> None:
         """Start the clock of a step."""
-        del table, step
-        self._size = size
-        self._started = self._told = perf_counter()
+        if step == "staging":
+            now = perf_counter()
+            self._reading[table.name] = _Reading(size, now, now)
 
     def advance(self, table: TargetTable, rows: int, size: int) -> None:
         """Tell how far the reading is, where that was not told for a while."""
-        now = perf_counter()
-        if now - self._told >= SECONDS_BETWEEN:
-            self._told = now
-            self._log.info(f"Reading {table.xata_name}: {describe_pace(rows, now - self._started, size, self._size)}.")
+        now, reading = perf_counter(), self._reading.get(table.name)
+        if reading is not None and now - reading.told >= SECONDS_BETWEEN:
+            reading.told = now
+            pace = describe_pace(rows, now - reading.started, size, reading.size)
+            self._log.info(f"Reading {table.xata_name}: {pace}.")
 
     def end(self, table: TargetTable, step: Step) -> None:
         """Nothing: the step itself tells how it ended."""
