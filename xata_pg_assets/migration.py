@@ -264,16 +264,22 @@ class Migration:
     def _needs(self, table: TargetTable) -> Mapping[Step, Sequence[Piece]]:
         """Return what the steps of a table need; the tables of a cycle are loaded by each other's mappings.
 
-        Their keys are complete, and can be checked, when all are loaded.
+        One is loaded after the other, for each may reject rows of all; their keys are complete, and can be checked,
+        when the last one is.
         """
-        members = [table, *self.plan.cycle_of(table)]
+        members = [other for other in self.plan.tables if other is table or other.xata_name in table.cycle]
+        before = [member.xata_name for member in members[: members.index(table)]]
         mapped = [member.xata_name for member in members] + [name for member in members for name in member.parents]
         made = [parent.xata_name for member in members for parent in self.plan.upstream(member)]
         name = table.xata_name
         return {
             "staging": [],
             "mapping": [(name, "staging")],
-            "loading": [*((other, "mapping") for other in mapped), *((other, "checking") for other in made)],
+            "loading": [
+                *((other, "mapping") for other in mapped),
+                *((other, "loading") for other in before),
+                *((other, "checking") for other in made),
+            ],
             "checking": [(member.xata_name, "loading") for member in members],
         }
 
@@ -383,8 +389,8 @@ class Migration:
         restaged = False
         for name in dict.fromkeys([table.xata_name, *sorted(table.cycle)]):
             member = self.plan.by_xata_name[name]
-            line = ledger.entry(conn, self.layout, member)
-            if line.staged_rows is None or staging.is_intact(conn, self.layout, member, line):
+            line, is_intact = self._seen_at_once(conn, member)
+            if line.staged_rows is None or is_intact:
                 continue
             file = self.files.found.get(name) if self.settings.source else None
             staged = (line.fingerprint or "").removeprefix(REJECTED)
@@ -401,6 +407,16 @@ class Migration:
             else:
                 staging.keep(conn, self.layout, member, f"{name}: its staged rows are gone, and so is its file")
         return restaged
+
+    def _seen_at_once(self, conn: Connection, table: TargetTable) -> tuple[ledger.Entry, bool]:
+        """Return a table's line in the ledger and whether its staged rows are there, as of one moment.
+
+        A load of the same cycle may change both, together, while they are looked at.
+        """
+        with conn.transaction():
+            conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            line = ledger.entry(conn, self.layout, table)
+            return line, staging.is_intact(conn, self.layout, table, line)
 
     @cached_property
     def files(self) -> TableFiles | SourceTables:
