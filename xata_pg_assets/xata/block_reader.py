@@ -94,7 +94,7 @@ class BlockReader(ABC):
         return self._warnings
 
     def batches(self) -> Iterator[Batch]:
-        """Read the whole file; the next block is read and judged while the caller sends this one.
+        """Read the whole file; while the caller sends a block, the next one is judged and the one after it read.
 
         Raises:
             ExportError: the file cannot be read on; names file and line.
@@ -102,12 +102,16 @@ class BlockReader(ABC):
         self._marks = []
         self._judge = self._new_judge()
         self._restart()
-        with self._open() as stream, closing(ahead(self._batches(stream))) as batches:
+        with (
+            self._open() as stream,
+            closing(ahead(self._blocks(stream))) as blocks,
+            closing(ahead(self._batches(stream, blocks))) as batches,
+        ):
             yield from batches
 
-    def _batches(self, stream: ByteStream) -> Iterator[Batch]:
+    def _batches(self, stream: ByteStream, blocks: Iterable[tuple[Place, Records]]) -> Iterator[Batch]:
         staged = 0
-        for place, records in self._blocks(stream):
+        for place, records in blocks:
             batch = self._judge.batch(records)
             batch.size = place.size
             self._marks.append(_Mark(staged, place))
