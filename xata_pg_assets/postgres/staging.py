@@ -42,9 +42,6 @@ Progress = Callable[[int, int], None]  # rows so far, bytes so far
 # The mark by which `drop_staging` knows our tables from others in the schema
 _COMMENT = "Rows as they came from the Xata table"
 
-# Faults are held back while a COPY runs, and written between two COPYs
-_FAULTS_AT_ONCE = 10_000
-
 
 @dataclass(frozen=True, slots=True)
 class LandingColumn:
@@ -227,7 +224,7 @@ class _Lander:
         return ledger.entry(self.conn, self.layout, self.table)
 
     def _copy(self, reader: TableReader, columns: Sequence[LandingColumn]) -> _Tally:
-        """Feed the batches to COPY, in as few COPYs as their formats and faults allow."""
+        """Feed the batches to COPY, in as few COPYs as their formats and faults allow; faults are written between."""
         names = {column.xata_name: sql.Identifier(column.name) for column in columns}
         tally, copied = _Tally(), 0
         batches = reader.batches()
@@ -238,10 +235,12 @@ class _Lander:
                 with cur.copy(self._copy_statement(reader, names, format_)) as copy:
                     if format_ == "binary":
                         copy.write(HEADER)
-                    while batch is not None and batch.format == format_ and len(faults) < _FAULTS_AT_ONCE:
+                    held = 0
+                    while batch is not None and batch.format == format_ and held < rejects.HELD_AT_ONCE:
                         copy.write(batch.data)
                         tally.add(batch)
                         faults.extend(batch.faults)
+                        held += sum(map(rejects.weight, batch.faults))
                         if self.progress:
                             self.progress(tally.source_rows, tally.bytes)
                         batch = next(batches, None)
