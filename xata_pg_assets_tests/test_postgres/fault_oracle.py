@@ -233,7 +233,18 @@ DIALECTS: Mapping[str, Dialect] = {
     "SQL": Dialect("t.json", "json", _array, _sql, encodes=False),
     "JSON Lines": Dialect("t.jsonl", "json", _sdk, _lines, has_links=True, encodes=False),
     "log": Dialect("t.log", "python", _log, _lines, has_metadata=False),
+    # a PostgreSQL source, of text columns
+    "source": Dialect("", "csv", _console, _lines),
 }
+
+
+NAMES = ("id", *COLUMNS, "xata.version")
+
+
+def _text(name: str, value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and TYPES.get(name) != "json"):
+        return value
+    return json.dumps(value) if TYPES.get(name) in ("json", "multiple", "object", "vector") else str(value).lower()
 
 
 class Dataset:
@@ -300,7 +311,7 @@ class Dataset:
             case "value":
                 values = row.values | {pick.choice(["code", "team"]): pick.choice(["code 0", "team 1"])}
                 row.values = values
-            case "ragged":
+            case "ragged" if self.dialect.file:
                 rows.append(Row("", {}, None, shape="ragged"))
             case "header" if self.dialect.head:
                 rows.append(Row("", {}, None, shape="header"))
@@ -315,7 +326,8 @@ class Dataset:
         kind = pick.choice(
             ["text"] * 3
             + ["value"] * 2 * json_like
-            + ["null", "nul", "bytes", "dimension", "long"]
+            + ["null", "dimension", "long"]
+            + ["nul", "bytes"] * bool(self.dialect.file)
             + ["json"] * 2 * self.dialect.encodes
             + ["half"] * json_like
         )
@@ -366,7 +378,7 @@ class Dataset:
 
     def _listed(self, reason: str, value: list[Any]) -> Fault:
         match self.name:
-            case "console":
+            case "console" | "source":
                 return Fault(reason, json.dumps(value), _csv_text(json.dumps(value), always=True).encode())
             case "xreplay":
                 return Fault(reason, str(value), str(value).encode())
@@ -387,6 +399,17 @@ class Dataset:
         name = self.dialect.file + ".gz" * (self.random.random() < 0.5)
         (folder / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
         return name
+
+    def cells(self) -> list[list[str | None]]:
+        """Return the rows as texts: id, own columns, version and updatedAt; their lines are the order of old ids."""
+        self.rows.sort(key=lambda row: row.old_id or "\U0010ffff")
+        found = []
+        for number, row in enumerate(self.rows, start=1):
+            row.line = number
+            good = {"id": row.id, **row.values, "xata.version": (row.meta or (0, ""))[0]}
+            texts = [row.spoilt[name].told if name in row.spoilt else _text(name, good.get(name)) for name in NAMES]
+            found.append([*texts, (row.meta or (0, ""))[1]])
+        return found
 
     def _spelling(self, row: Row) -> bytes:
         if row.shape == "header":
