@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -103,10 +104,10 @@ def stage(
         TargetError: the two readers of the file, ours and COPY, disagree.
     """
     lander = _Lander(conn, layout, table, source, fingerprint, recover_created_at, progress)
-    try:
+    with suppress(psycopg.DataError, pg.StatementTooComplex):  # the latter of JSON nested very deeply
         return lander.land(open_reader(False))
-    except (psycopg.DataError, pg.StatementTooComplex):  # the latter of JSON nested very deeply
-        return lander.land(open_reader(True))
+    # Only now is the error gone, which holds on to the first reader and its blocks
+    return lander.land(open_reader(True))
 
 
 def stage_empty(conn: Connection, layout: Layout, table: TargetTable, warning: str) -> ledger.Entry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import weakref
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from xata_pg_assets.errors import ExportError
+from xata_pg_assets.migration import Migration
 from xata_pg_assets.postgres import rejects
 from xata_pg_assets.xata.records import Fault
 from xata_pg_assets.xata.schema import XataSchema
@@ -266,3 +268,21 @@ def test_large_faults_are_not_held_back_until_the_end(
     assert sum(written) == 40 * len(cell)
     assert max(written) < 2 * rejects.HELD_AT_ONCE
     assert database.value("SELECT count(*) FROM xata_migration.rejected_rows") == 40
+
+
+def test_the_first_reader_is_gone_when_the_second_begins(new_export: NewExport, monkeypatch: pytest.MonkeyPatch):
+    readers: list[weakref.ref[Any]] = []
+    alive: list[Any] = []
+
+    def opened(self: Migration, file: Any, *, thorough: bool) -> Any:
+        alive.append([thorough, *(reader() is not None for reader in readers)])
+        reader = real(self, file, thorough=thorough)
+        readers.append(weakref.ref(reader))
+        return reader
+
+    real: Any = Migration._open
+    monkeypatch.setattr(Migration, "_open", opened)
+    export = new_export(table("t", column("j", "json")), max_rejected_rows=9)
+    export.rows("t", "id,j", [["a", "{"], ["b", "{}"]])
+    assert export.migrate().lines["t"].rejected_rows == 1
+    assert alive == [[False], [True, False]]
