@@ -137,7 +137,7 @@ class Judge:
         for place, judge in self._left_to_postgres.items():
             name = self._columns[place]
             nulls = (None, "") if name in self._force_null else (None,)
-            for row, cell in zip(rows, records.columns[name].take(pa.array(rows)).to_pylist(), strict=True):
+            for row, cell in zip(rows, records.columns[name].take(pa.array(rows, pa.int64())).to_pylist(), strict=True):
                 verdict = judge(cell) if cell not in nulls and (row, place) not in told else None
                 if isinstance(verdict, Reason):
                     found.append((row, place, verdict))
