@@ -11,11 +11,12 @@ from xata_pg_assets.assets.factories import asset
 from xata_pg_assets.assets.shown import table_of
 from xata_pg_assets.assets.specs import REPORT_KEY, XataTranslator
 from xata_pg_assets.assets.step import step
-from xata_pg_assets.errors import ExitCode
+from xata_pg_assets.errors import ExitCode, counted
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.report.pace import describe_seconds
 from xata_pg_assets.report.result import Report, build_report, run_only
 from xata_pg_assets.report.time_plot import INLINE, time_plot
+from xata_pg_assets.report.verdict import what_is_in
 
 __all__ = ["ERRORS_TAG", "REPORT_CHECK", "PageWriter", "make_export_asset", "make_report_asset"]
 
@@ -26,7 +27,6 @@ _UNBROKEN = "\N{NO-BREAK SPACE}"  # a line of the page for each table
 ERRORS_TAG = "xata_pg_assets/errors"  # of a run: what stopped the run before it, a line each
 
 _VERDICTS = {
-    ExitCode.OK: "All rows are in, all checks passed.",
     ExitCode.CHECK_FAILED: "Done, but a check failed.",
     ExitCode.NOT_FINISHED: "Not finished: what is made stays, materializing again continues.",
 }
@@ -117,7 +117,9 @@ def _write_page(migration: Migration, report: Report, write_page: PageWriter | N
 
 def _verdict(report: Report) -> str:
     rows = sum(table["target_rows"] for table in report["tables"])
-    return f"{_VERDICTS[ExitCode(report['exit_code'])]} {len(report['tables'])} tables, {rows:,} rows."
+    code = ExitCode(report["exit_code"])
+    end = what_is_in(report) if code is ExitCode.OK else _VERDICTS[code]
+    return f"{end} {counted(len(report['tables']), 'table')}, {counted(rows, 'row')}."
 
 
 def _page(report: Report, page: Path | None) -> Mapping[str, Any]:

@@ -340,9 +340,10 @@ def references(
         print(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
         return
     for each in found:
-        leads = [f"{count} to {table}" for table, count in each.resolved.items()]
-        leads += [f"{each.unresolved} to no row"] if each.unresolved else []
-        print(f"{each.xata_table}.{each.xata_column}: {each.ids} old ids in {each.rows} rows: {', '.join(leads)}")
+        leads = [f"{count:,} to {table}" for table, count in each.resolved.items()]
+        leads += [f"{each.unresolved:,} to no row"] if each.unresolved else []
+        found_in = f"{counted(each.ids, 'old id')} in {counted(each.rows, 'row')}"
+        print(f"{each.xata_table}.{each.xata_column}: {found_in}: {', '.join(leads)}")
     if not found:
         print("no old ids in texts, lists or json")
 
@@ -411,7 +412,7 @@ def accept(
             return
         _confirm("Drop the staged rows and freeze the ledger?", yes=yes)
         dropped = way_back.accept(conn, migration.wanted_layout, force=force)
-    print(f"accepted; {dropped} staging tables dropped", file=sys.stderr)
+    print(f"accepted; {counted(dropped, 'staging table')} dropped", file=sys.stderr)
 
 
 @app.command()

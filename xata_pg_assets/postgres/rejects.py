@@ -8,15 +8,17 @@ from typing import NamedTuple
 
 from psycopg import sql
 
+from xata_pg_assets.errors import ExportError
 from xata_pg_assets.plan.tables import TargetTable
+from xata_pg_assets.postgres import ledger
 from xata_pg_assets.postgres.connection import Connection, streamed
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.xata.records import Fault, Reason, TableReader
 
-__all__ = ["Loser", "forget", "move", "selected", "write"]
+__all__ = ["HELD_AT_ONCE", "Loser", "forget", "move", "selected", "weight", "write"]
 
-_AT_ONCE = 5_000
-_CHARACTERS_AT_ONCE = 10_000_000
+# What faults may weigh together that are held in memory
+HELD_AT_ONCE = 10_000_000
 
 
 class Loser(NamedTuple):
@@ -64,6 +66,11 @@ def write(conn: Connection, layout: Layout, table: TargetTable, file: str | None
             )
 
 
+def weight(fault: Fault) -> int:
+    """Return about the bytes that a fault takes: itself, and its texts."""
+    return 1_000 + len(fault.raw) + len(fault.value or "")
+
+
 def selected(conn: Connection, losers: sql.Composable) -> Iterator[Loser]:
     """Select losers, in the order of the file; the query gives the fields of `Loser` in their order."""
     query = sql.SQL(
@@ -81,7 +88,12 @@ def move(
 
     `losers` come in the order of the file, one for each fault. `reader`, exhausted, tells where they stand there,
     and their cells as they came; without one the line stays unknown, and a value is what PostgreSQL made of it.
+
+    Raises:
+        ExportError: the file is no longer the one that the rows were staged from.
     """
+    if reader:
+        _check_unchanged(reader, ledger.entry(conn, layout, table))
     told = _told(losers, reader)
     moved = 0
     while piece := _piece(told):
@@ -92,6 +104,12 @@ def move(
             )
         ).rowcount
     return moved
+
+
+def _check_unchanged(reader: TableReader, line: ledger.Entry) -> None:
+    """Refuse another file than was staged: the rows' numbers would tell lines and cells of other rows."""
+    if reader.sha256 != line.sha256:
+        raise ExportError(reader.file, None, "it has changed since its rows were staged; run again to stage them anew")
 
 
 def _told(losers: Iterable[Loser], reader: TableReader | None) -> Iterator[tuple[Loser, Fault]]:
@@ -112,8 +130,8 @@ def _piece(told: Iterator[tuple[Loser, Fault]]) -> list[tuple[Loser, Fault]]:
     size = 0
     for loser, fault in told:
         piece.append((loser, fault))
-        size += len(fault.raw) + len(fault.value or "")
-        if len(piece) == _AT_ONCE or size > _CHARACTERS_AT_ONCE:
+        size += weight(fault)
+        if size >= HELD_AT_ONCE:
             break
     return piece
 

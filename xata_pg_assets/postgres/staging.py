@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -41,9 +42,6 @@ Progress = Callable[[int, int], None]  # rows so far, bytes so far
 
 # The mark by which `drop_staging` knows our tables from others in the schema
 _COMMENT = "Rows as they came from the Xata table"
-
-# Faults are held back while a COPY runs, and written between two COPYs
-_FAULTS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +104,10 @@ def stage(
         TargetError: the two readers of the file, ours and COPY, disagree.
     """
     lander = _Lander(conn, layout, table, source, fingerprint, recover_created_at, progress)
-    try:
+    with suppress(psycopg.DataError, pg.StatementTooComplex):  # the latter of JSON nested very deeply
         return lander.land(open_reader(False))
-    except (psycopg.DataError, pg.StatementTooComplex):  # the latter of JSON nested very deeply
-        return lander.land(open_reader(True))
+    # Only now is the error gone, which holds on to the first reader and its blocks
+    return lander.land(open_reader(True))
 
 
 def stage_empty(conn: Connection, layout: Layout, table: TargetTable, warning: str) -> ledger.Entry:
@@ -227,7 +225,7 @@ class _Lander:
         return ledger.entry(self.conn, self.layout, self.table)
 
     def _copy(self, reader: TableReader, columns: Sequence[LandingColumn]) -> _Tally:
-        """Feed the batches to COPY, in as few COPYs as their faults allow."""
+        """Feed the batches to COPY, in as few COPYs as their faults allow; faults are written between."""
         names = {column.xata_name: sql.Identifier(column.name) for column in columns}
         statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT binary, FREEZE)").format(
             self.layout.staging(self.table), sql.SQL(", ").join(names[column] for column in reader.columns)
@@ -237,13 +235,14 @@ class _Lander:
         batch = next(batches, None)
         with self.conn.cursor() as cur:
             while batch is not None:
-                faults = list[Fault]()
+                faults, held = list[Fault](), 0
                 with cur.copy(statement) as copy:
                     copy.write(HEADER)
-                    while batch is not None and len(faults) < _FAULTS_AT_ONCE:
+                    while batch is not None and held < rejects.HELD_AT_ONCE:
                         copy.write(batch.data)
                         tally.add(batch)
                         faults.extend(batch.faults)
+                        held += sum(map(rejects.weight, batch.faults))
                         if self.progress:
                             self.progress(tally.source_rows, tally.bytes)
                         batch = next(batches, None)

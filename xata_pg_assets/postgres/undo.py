@@ -9,7 +9,7 @@ from functools import cached_property
 from psycopg import errors as pg
 from psycopg import sql
 
-from xata_pg_assets.errors import TransientError, UsageError
+from xata_pg_assets.errors import TransientError, UsageError, counted
 from xata_pg_assets.plan.tables import Plan
 from xata_pg_assets.postgres import bootstrap, habits, ledger, staging
 from xata_pg_assets.postgres import sql as statements
@@ -128,7 +128,7 @@ class _Finder:
     def _made(self) -> Iterator[str]:
         targets = list(self.targets.values())
         for name in self.relations:
-            rows = f", {count_rows(self.conn, name)} rows" if name in targets else ""
+            rows = f", {counted(count_rows(self.conn, name), 'row')}" if name in targets else ""
             yield f"table {name.as_string(self.conn)}{rows}"
         for view in self.views:
             yield f"view {view.as_string(self.conn)}"
@@ -164,7 +164,7 @@ class _Finder:
                 ).format(target, mapping)
             ).fetchone()
             if row and row[0]:
-                yield f"{row[0]} rows of your own in {text}"
+                yield f"{counted(row[0], 'row')} of your own in {text}"
         table = self.plan.by_xata_name.get(line.xata_table)
         if table and table.name == line.target_table:
             own = there.keys() - {column.name for column in table.columns}

@@ -10,6 +10,7 @@ from rich.table import Table
 from xata_pg_assets.errors import ExitCode, counted
 from xata_pg_assets.report.markup import escape
 from xata_pg_assets.report.result import NOT_RUN, Report
+from xata_pg_assets.report.verdict import what_is_in
 
 __all__ = ["print_report"]
 
@@ -23,7 +24,6 @@ _COUNTS = {
 # What the last load did: told where it was not the first
 _CHANGES = {"new": "inserted_rows", "changed": "updated_rows", "gone": "deleted_rows"}
 _VERDICTS = {
-    0: "[bold green]All rows are in, all checks passed.[/]",
     1: "[bold red]Done, but a check failed.[/]",
     3: "[bold red]Not finished. What was committed stays; running again continues.[/]",
 }
@@ -62,9 +62,14 @@ def print_report(console: Console, report: Report) -> None:
     for warning in report["warnings"]:
         console.print(f"[yellow]warning[/] {escape(warning)}")
     rows = sum(table["target_rows"] for table in report["tables"])
-    console.print(
-        f"{counted(len(report['tables']), 'table')}, {counted(rows, 'row')}. {_VERDICTS[report['exit_code']]}"
-    )
+    console.print(f"{counted(len(report['tables']), 'table')}, {counted(rows, 'row')}. {_verdict(report)}")
+
+
+def _verdict(report: Report) -> str:
+    if report["exit_code"] != ExitCode.OK:
+        return _VERDICTS[report["exit_code"]]
+    left_out = any(table["rejected_rows"] or table["dangling_links"] for table in report["tables"])
+    return f"[bold {'yellow' if left_out else 'green'}]{what_is_in(report)}[/]"
 
 
 def _checks(table: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 from xata_pg_assets.errors import ExitCode
 from xata_pg_assets.report.result import Report
 
-__all__ = ["Problem", "Verdict", "amount", "judge"]
+__all__ = ["Problem", "Verdict", "amount", "judge", "what_is_in"]
 
 # Lost rows weigh more than wrong values, these more than wrong links, and a key can be made again
 _GRAVITY = (
@@ -69,6 +69,16 @@ def judge(report: Report) -> Verdict:
         f"{missing} of {amount(len(report['tables']), 'table')} are not finished." if missing else "a table failed."
     )
     return Verdict("bad", "Do not switch yet", reason, problems)
+
+
+def what_is_in(report: Report) -> str:
+    """Say of a migration that came out well what is in, and what was left out within the budgets."""
+    rejected, dangling = (
+        sum(table[name] for table in report["tables"]) for name in ("rejected_rows", "dangling_links")
+    )
+    text = "All rows are in" + (f" but {rejected:,} rejected" if rejected else "")
+    text += f", all links but {dangling:,} dangling" if dangling else ""
+    return f"{text}{', as the settings allow;' if rejected or dangling else ','} all checks passed."
 
 
 def amount(number: int, what: str) -> str:

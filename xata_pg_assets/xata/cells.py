@@ -6,7 +6,7 @@ A column's plainly right cells are told by a vectorised test; only the others ar
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from xata_pg_assets.xata.binary import binary_encoder
 from xata_pg_assets.xata.records import Batch, Fault, ReadOptions, Reason, Records
-from xata_pg_assets.xata.rules import MAX_RAW, printable, rule_of
+from xata_pg_assets.xata.rules import LEFT_TO_POSTGRES, MAX_RAW, printable, rule_of
 from xata_pg_assets.xata.schema import XataColumn, XataTable
 
 __all__ = ["Findings", "Judge", "value_of"]
@@ -50,6 +50,13 @@ class Judge:
         self._table = table
         self._columns = tuple(columns)
         self._rules = {name: rule_of(name, own.get(name), options) for name in columns}
+        # Rows that are bad already never come to PostgreSQL, so it cannot refuse their JSON
+        thorough = replace(options, thorough=True)
+        self._left_to_postgres = {
+            place: rule_of(name, own[name], thorough).judge
+            for place, name in enumerate(columns)
+            if name in own and own[name].type in LEFT_TO_POSTGRES and not options.thorough
+        }
         self._required = {name: _missing(name, own.get(name)) for name in columns}
         self._force_null = frozenset(force_null)
         self._force_not_null = frozenset(force_not_null)
@@ -73,6 +80,7 @@ class Judge:
                     faulty.append((row, place, verdict))
         if not faulty and not records.faults:
             return Findings((), None)
+        faulty += self._left_over(records, faulty)
         return Findings(self._told(records, sorted(faulty)), _others(faulty, records.rows))
 
     def batch(self, records: Records, findings: Findings | None = None) -> Batch:
@@ -108,6 +116,19 @@ class Judge:
         for row, cell in zip(rows.tolist(), cells.take(pa.array(rows)).to_pylist(), strict=True):
             if row not in known:
                 yield row, rule.judge(cell)
+
+    def _left_over(self, records: Records, faulty: Sequence[tuple[int, int, Reason]]) -> list[tuple[int, int, Reason]]:
+        """Find what else is wrong with faulty rows."""
+        rows, told = sorted({row for row, _, _ in faulty}), {(row, place) for row, place, _ in faulty}
+        found: list[tuple[int, int, Reason]] = []
+        for place, judge in self._left_to_postgres.items():
+            name = self._columns[place]
+            nulls = (None, "") if name in self._force_null else (None,)
+            for row, cell in zip(rows, records.columns[name].take(pa.array(rows, pa.int64())).to_pylist(), strict=True):
+                verdict = judge(cell) if cell not in nulls and (row, place) not in told else None
+                if isinstance(verdict, Reason):
+                    found.append((row, place, verdict))
+        return found
 
     def _told(self, records: Records, faulty: Sequence[tuple[int, int, Reason]]) -> list[Fault]:
         """Tell each fault with its record, and those that the dialect found, in the order of the file."""

@@ -17,6 +17,7 @@ from xata_pg_assets.xata.json_cell import JsonStrings
 from xata_pg_assets.xata.json_cells import Cells, cells_of, kind_of, shown
 from xata_pg_assets.xata.json_members import Record, decode, decode_all
 from xata_pg_assets.xata.json_pages import Form
+from xata_pg_assets.xata.json_split import items
 from xata_pg_assets.xata.records import Fault, ReadOptions, Reason, Records
 from xata_pg_assets.xata.rules import MAX_RAW, printable
 from xata_pg_assets.xata.schema import METADATA_COLUMNS, XataTable, XataType
@@ -39,11 +40,12 @@ def decode_list(names: Sequence[str]) -> Decode:
     """Return how rows are decoded that are arrays, their columns named elsewhere."""
 
     def decode_row(text: bytes) -> Record | None:
+        cells: Sequence[bytes] | None
         try:
             cells = _as_elements(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        return dict(zip(names, cells, strict=True)) if len(cells) == len(names) else None
+            cells = items(text)  # one that is broken does not spoil the others
+        return dict(zip(names, cells, strict=True)) if cells is not None and len(cells) == len(names) else None
 
     return decode_row
 

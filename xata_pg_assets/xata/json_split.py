@@ -1,4 +1,4 @@
-r"""The members of an object, cut apart without parsing them: JSON, or what Python prints of a dict.
+r"""The members of an object or a list, cut apart without parsing them: JSON, or what Python prints of a dict.
 
 For records that no parser takes as a whole: nested too deeply, or with one cell that is broken.
 """
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from json import JSONDecoder
 
-__all__ = ["KEY", "compact", "members", "string_of", "value_end"]
+__all__ = ["KEY", "compact", "items", "members", "string_of", "value_end"]
 
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 _PYTHON_STRING = rb"'(?:[^'\\]++|\\.)*+'"
@@ -22,6 +22,7 @@ _PYTHON_PIECE = re.compile(rb"(?s)" + _STRING + rb"|" + _PYTHON_STRING + rb"|[\[
 KEY = re.compile(rb'(?s)[ \t\r\n]*+("(?:[^"\\]++|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+')
 _KEY = re.compile(rb"(?s)" + _SPACE + rb"(" + _STRING + rb"|" + _PYTHON_STRING + rb")" + _SPACE + rb":" + _SPACE)
 _OPEN = re.compile(_SPACE + rb"\{" + _SPACE)
+_OPEN_LIST = re.compile(_SPACE + rb"\[" + _SPACE)
 _END = re.compile(_SPACE + rb"\Z")
 # A line feed within a string is no JSON, and nothing else than what was meant
 _decode = JSONDecoder(strict=False).raw_decode
@@ -61,6 +62,28 @@ def members(
             return found if _END.match(text, end + 1) else None
         position = end + 1
     return None
+
+
+def items(text: bytes) -> list[bytes] | None:
+    """Cut a list apart into its items, as they stand there; None where it is no list.
+
+    >>> items(b'[NaN, {"c": [1, "}"]} ]'), items(b"[]"), items(b"[1, "), items(b"{}")
+    ([b'NaN', b'{"c": [1, "}"]}'], [], None, None)
+    """
+    opened = _OPEN_LIST.match(text)
+    if opened is None:
+        return None
+    found: list[bytes] = []
+    end = opened.end() if text[opened.end() : opened.end() + 1] == b"]" else None
+    position = opened.end()
+    while end is None:
+        end = value_end(text, position)
+        if end is None or not (item := text[position:end].strip()):
+            return None
+        found.append(item)
+        if text[end : end + 1] == b",":
+            position, end = end + 1, None
+    return found if text[end : end + 1] == b"]" and _END.match(text, end + 1) else None
 
 
 def value_end(text: bytes, start: int, *, python: bool = False) -> int | None:

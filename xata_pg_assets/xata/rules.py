@@ -16,10 +16,13 @@ from xata_pg_assets.xata.records import ReadOptions, Reason
 from xata_pg_assets.xata.schema import XataColumn, XataType
 from xata_pg_assets.xata.values import CellJudge
 
-__all__ = ["MAX_RAW", "Rule", "printable", "rule_of", "text_buffers"]
+__all__ = ["LEFT_TO_POSTGRES", "MAX_RAW", "Rule", "printable", "rule_of", "text_buffers"]
 
 # Characters of a rejected record that are kept
 MAX_RAW = 10_000
+
+# Types whose JSON is PostgreSQL's to judge, which parses it anyway, until it has refused one
+LEFT_TO_POSTGRES = frozenset((XataType.JSON, XataType.OBJECT, XataType.FILE))
 
 # True where a cell is plainly right, null where it is null; None where all of them are
 PlainTest = Callable[[Any], Any]
@@ -155,7 +158,6 @@ _SIMPLE: dict[XataType, Callable[[], Rule]] = {
 
 
 def _json_rule(options: ReadOptions) -> Rule:
-    """Leave JSON texts to PostgreSQL, which parses them anyway, until it has refused one."""
     return Rule(_nothing, values.judge_json) if options.thorough else _text_rule()
 
 

@@ -369,8 +369,8 @@ class TestReferences:
         outcome = migrating("references")
         assert (outcome.code, outcome.err) == (0, "")
         assert outcome.out.splitlines() == [
-            "users.name: 1 old ids in 1 rows: 1 to users",
-            "posts.title: 1 old ids in 1 rows: 1 to no row",
+            "users.name: 1 old id in 1 row: 1 to users",
+            "posts.title: 1 old id in 1 row: 1 to no row",
         ]
         (users, posts) = json.loads(migrating("references", "--json").out)
         assert (users["resolved"], posts["resolved"], posts["unresolved"]) == ({"users": 1}, {}, 1)
@@ -408,7 +408,7 @@ class TestUndo:
             ("CREATE VIEW app.v AS SELECT xata_migration.new_id('posts', 'p1')", "view app.v"),
             ("CREATE TABLE app.t (post bigint REFERENCES public.posts)", "constraint t_post_fkey on table app.t"),
             ("CREATE TABLE app.t (id bigint DEFAULT nextval('public.posts_id_seq'))", "default value for column id of"),
-            ("INSERT INTO public.posts (title) VALUES ('mine')", '1 rows of your own in "public"."posts"'),
+            ("INSERT INTO public.posts (title) VALUES ('mine')", '1 row of your own in "public"."posts"'),
             ("ALTER TABLE public.posts ADD COLUMN mine int", 'column mine of "public"."posts"'),
         ],
     )  # fmt: skip

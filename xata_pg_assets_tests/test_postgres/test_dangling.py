@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from xata_pg_assets.errors import ExportError
 from xata_pg_assets_tests.fix_export import NewExport, column, link, table
 from xata_pg_assets_tests.fix_server import Database
 
@@ -73,6 +74,23 @@ def test_a_row_that_comes_back_is_taken_in(new_export: NewExport, database: Data
     assert database.query("SELECT id, a_id FROM b ORDER BY id") == [(1, 2), (2, 1)]
     assert database.query("SELECT old_id, new_id FROM xata_migration.b_id_mapping ORDER BY 1") == ids
     assert database.query(REJECTED) == []
+
+
+def test_a_file_that_changed_since_is_told(new_export: NewExport, database: Database):
+    export = new_export(table("a"), table("b", link("a", "a")), dangling_links="reject", max_rejected_rows=9)
+    export.rows("a", "id", [["x"]])
+    export.rows("b", "id,a", [["one", "x"], ["two", "gone"]])
+    migration = export.migration()
+    for each in migration.plan.tables:
+        migration.stage(each)
+        migration.map_ids(each)
+    migration.load(migration.plan.find("a"))
+    export.rows("b", "id,a", [["new", "x"], ["one", "x"], ["two", "gone"]])
+    with pytest.raises(ExportError, match=r"^b\.csv: it has changed since its rows were staged; run again"):
+        migration.load(migration.plan.find("b"))
+    assert database.query(REJECTED) == []
+    assert export.migrate().red == {}
+    assert [row[2:4] for row in database.query(REJECTED)] == [(4, "two")]
 
 
 @pytest.mark.parametrize("policy", ["null", "reject"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+import weakref
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import count
@@ -14,6 +16,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from xata_pg_assets.errors import ExportError
+from xata_pg_assets.migration import Migration
+from xata_pg_assets.postgres import rejects
+from xata_pg_assets.xata.records import Fault
 from xata_pg_assets.xata.schema import XataSchema
 from xata_pg_assets_tests.fix_export import METADATA, Export, NewExport, column, link, table
 from xata_pg_assets_tests.fix_server import Database, Server
@@ -242,3 +247,42 @@ def test_created_at_is_recovered_only_when_asked(new_export: NewExport, database
         "rec_cem3v6ocg8b3q7ja6c40": expected, "own": None, "rec_vvvvvvvvvvvvvvvvvvvg": 2**32 - 1,
         "rec_cem3v6ocg8b3q7ja6c50": 978307200,
     }  # fmt: skip
+
+
+def test_large_faults_are_not_held_back_until_the_end(
+    new_export: NewExport, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    written: list[int] = []
+
+    def write(conn: object, layout: object, table: object, file: object, faults: Iterable[Fault]) -> None:
+        faults = list(faults)
+        written.append(sum(len(fault.value or "") for fault in faults))
+        real(conn, layout, table, file, faults)
+
+    real: Any = rejects.write
+    monkeypatch.setattr(rejects, "write", write)
+    export = new_export(table("t", column("n", "int")), max_rejected_rows=99)
+    cell = "x" * 600_000
+    export.rows("t", "id,n", [[f"r{number}", cell if number % 2 else "1"] for number in range(80)])
+    assert export.migrate().lines["t"].rejected_rows == 40
+    assert sum(written) == 40 * len(cell)
+    assert max(written) < 2 * rejects.HELD_AT_ONCE
+    assert database.value("SELECT count(*) FROM xata_migration.rejected_rows") == 40
+
+
+def test_the_first_reader_is_gone_when_the_second_begins(new_export: NewExport, monkeypatch: pytest.MonkeyPatch):
+    readers: list[weakref.ref[Any]] = []
+    alive: list[Any] = []
+
+    def opened(self: Migration, file: Any, *, thorough: bool) -> Any:
+        alive.append([thorough, *(reader() is not None for reader in readers)])
+        reader = real(self, file, thorough=thorough)
+        readers.append(weakref.ref(reader))
+        return reader
+
+    real: Any = Migration._open
+    monkeypatch.setattr(Migration, "_open", opened)
+    export = new_export(table("t", column("j", "json")), max_rejected_rows=9)
+    export.rows("t", "id,j", [["a", "{"], ["b", "{}"]])
+    assert export.migrate().lines["t"].rejected_rows == 1
+    assert alive == [[False], [True, False]]

@@ -61,6 +61,14 @@ def test_the_verdict_is_last(code, words):
     assert words in page(table(), code=code, warnings=("careful",)).splitlines()[-1]
 
 
+def test_what_was_left_out_within_the_budgets_is_told():
+    assert page(table()).splitlines()[-1].endswith("All rows are in, all checks passed.")
+    verdict = page(table(rejected_rows=2), table("b", rejected_rows=1, dangling_links=1200)).splitlines()[-1]
+    assert verdict.endswith(
+        "All rows are in but 3 rejected, all links but 1,200 dangling, as the settings allow; all checks passed."
+    )
+
+
 def test_brackets_are_text():
     assert "warning a [bold]b[/]" in page(table("[red]x"), warnings=("a [bold]b[/]",))
     assert "[red]x" in page(table("[red]x"))

@@ -25,6 +25,27 @@ def column(type_: XataType, **more: object) -> XataColumn:
     return XataColumn("c", type_, link=link, dimension=3 if type_ is XataType.VECTOR else None, **more)
 
 
+def test_of_a_bad_row_all_faults_are_told_those_of_its_json_too():
+    table = XataTable(
+        "t", (XataColumn("n", XataType.INT), XataColumn("j", XataType.JSON), XataColumn("o", XataType.OBJECT))
+    )
+    cells = {"id": ["a", "b", "c"], "n": ["1", "x", "y"], "j": ["{", "{", '{"k": 1}'], "o": ["{]", "{]", None]}
+    records = Records(
+        {name: pa.array(texts, pa.string()) for name, texts in cells.items()},
+        rows=3,
+        source_rows=3,
+        line_of=lambda row: row,
+        raw_of=str,
+    )
+    findings = Judge(table, list(cells), ReadOptions()).judge(records)
+    # the first row's JSON is left to PostgreSQL, which never sees the second row
+    assert [(fault.old_id, fault.column, fault.value) for fault in findings.faults] == [
+        ("b", "n", "x"), ("b", "j", "{"), ("b", "o", "{]"), ("c", "n", "y"),
+    ]  # fmt: skip
+    assert findings.good is not None
+    assert findings.good.tolist() == [0]
+
+
 def verdict(type_: XataType, cell: str, *, thorough: bool = True):
     """Judge a cell as the judge does: by the fast test, and by the exact one where that is in doubt."""
     rule = rule_of("c", column(type_), ReadOptions(thorough=thorough))

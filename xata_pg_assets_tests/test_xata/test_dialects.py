@@ -86,6 +86,21 @@ JSON_CASES = {
         table=table(l=T.LINK),
         cells={"l": ["b", "c", 'd"', None, None]},
     ),
+    "rows as arrays, one cell of each broken": Case(
+        "t.json",
+        '{"columns": [{"name": "id"}, {"name": "s"}, {"name": "n"}], "rows": [["a", "x", 1], ["b", "\\ud800", 2],'
+        ' ["c", "x", NaN], ["d", "x"], ["e", , 1], ["f" "x" 1], [], [ "g" , "x" , 3 ] ]}',
+        table(s=T.TEXT, n=T.INT),
+        cells={"id": ["a", "g"], "n": ["1", "3"]},
+        told=[
+            (2, "b", "s", "\ufffd", R.BAD_ENCODING),
+            (3, "c", "n", "NaN", R.BAD_VALUE),
+            (4, None, None, None, R.RAGGED),
+            (5, None, None, None, R.RAGGED),
+            (6, None, None, None, R.RAGGED),
+            (7, None, None, None, R.RAGGED),
+        ],
+    ),
     "links that name nothing": a_json(
         *({"id": str(number), "l": link} for number, link in enumerate(["", {}, {"id": None}, {"id": ""}, 5, ["a"]])),
         table=table(l=T.LINK),

@@ -71,6 +71,13 @@ SAME = {
     "quoted_before": PLAIN.replace("const tables", "const hint = 'const tables = [3]', a = `[\n\"`;\nconst tables"),
     "another_first": PLAIN.replace("const tables", "const tablesOrder = [4];\nconst tables"),
     "declared_without_a_list_first": PLAIN.replace("const tables", "var tables;\nconst tables"),
+    "id_listed_by_hand": PLAIN.replace(
+        '{ name: "name", type: "string" },',
+        '{ name: "id", type: "string", primary: true },\n      { name: "name", type: "string" }, // shown first',
+    ),
+    "compiled": f'"use strict";\nObject.defineProperty(exports, "__esModule", {{ value: true }});\n'
+    f'exports.getXataClient = exports.XataClient = void 0;\nconst client_1 = require("@xata.io/client");\n'
+    f"const tables = {TABLES};\nconst DatabaseClient = (0, client_1.buildClient)();\n",
     "no_semicolon": PLAIN.replace("as const;", "as const\n"),
     "ends_with_the_literal": PLAIN[: PLAIN.index(" as const")],
 }
@@ -80,6 +87,9 @@ REFUSED = {
     "no_literal": (HEAD, "no `const tables"),
     "only_commented_out": (f"// const tables = [];\n{HEAD}", "no `const tables"),
     "links_of_the_first_clients": ("const links = { teams: [['owner', 'users']] };", "no `const tables"),
+    "types_alone": ('declare const tables: readonly [{ readonly name: "links" }];', "no `const tables"),
+    "client_that_was_never_generated": ("const xata = new XataClient({ branch: 'main' });", "no `const tables"),
+    "left_out_by_hand": ("const tables = [/* the array stays the same */];", "holds no table"),
     "names_only": ("const tables = ['teams', 'users'];", "table 1: only its name: this client is too old"),
     "empty_list": (HEAD + "const tables = [] as const;", "holds no table"),
     "cut": (PLAIN[: PLAIN.index("revLinks")], "xata.ts:5: the list of tables is never closed"),
