@@ -370,7 +370,7 @@ def undo(
     from xata_pg_assets.postgres.connection import translated
 
     migration = Migration.from_settings(settings)
-    with _ledger(migration) as conn, translated("undo"):
+    with _ledger(migration) as conn, migration.alone(), translated("undo"):
         shown = way_back.find(conn, migration.wanted_layout, migration.plan)
         for line in shown.made:
             print(f"drop {line}")
@@ -405,7 +405,7 @@ def accept(
     from xata_pg_assets.postgres.connection import translated
 
     migration = Migration.from_settings(settings)
-    with _ledger(migration) as conn, translated("accept"):
+    with _ledger(migration) as conn, migration.alone(), translated("accept"):
         if withdraw:
             ledger.thaw(conn, migration.wanted_layout)
             print("withdrawn; xata-pg migrate works again", file=sys.stderr)

@@ -77,6 +77,9 @@ def test_a_second_migrate_is_refused_in_one_line_until_the_first_is_gone(
         found = LINE.fullmatch(other.error)
         assert found, other.error
         assert (int(found[1]), other.out) == (first.process.pid, "")
+        for command in ("undo", "accept"):
+            other = beside(migrating, command, "--yes")
+            assert (other.code, bool(LINE.fullmatch(other.error))) == (3, True), other.error
         if IS_LONG:
             told = beside(migrating, "migrate", "--json")
             assert told.code == 3
