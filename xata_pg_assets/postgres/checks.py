@@ -270,12 +270,11 @@ class _Checker:
         columns = [column for column in self.table.columns if column.not_null]
         if not columns:
             return CheckResult("not_null", True, "no NOT NULL columns in this table")
-        nulls = {
-            column.name: self._count(
-                sql.SQL("SELECT count(*) FROM {} WHERE {} IS NULL").format(self.target, sql.Identifier(column.name))
-            )
-            for column in columns
-        }
+        counts = comma(
+            sql.SQL("count(*) FILTER (WHERE {} IS NULL)").format(sql.Identifier(column.name)) for column in columns
+        )
+        row = self.conn.execute(sql.SQL("SELECT {} FROM {}").format(counts, self.target)).fetchone() or ()
+        nulls = {column.name: int(count) for column, count in zip(columns, row, strict=True)}
         bad = {name: count for name, count in nulls.items() if count}
         facts = {"nulls": sum(bad.values())}
         if not bad:

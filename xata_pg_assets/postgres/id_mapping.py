@@ -46,8 +46,7 @@ def map_ids(conn: Connection, layout: Layout, table: TargetTable, read_again: Ca
         elif exists(conn, layout.staging(table)):
             if duplicates.ids_stand_twice(conn, layout, table):
                 duplicates.settle(conn, layout, table, read_again())
-            _, fill, _ = mapping_statements(layout, table, is_loaded=is_loaded)
-            mapped = conn.execute(fill).rowcount
+            mapped = conn.execute(mapping_statements(layout, table, is_loaded=is_loaded)[2]).rowcount
         if mapped and is_loaded:
             # until the load is through, a row of the user's own must not take a number that is given
             raise_identity(conn, layout, table)
@@ -75,26 +74,29 @@ def tally_query(mapping: sql.Identifier) -> sql.Composed:
 
 
 def _make_mapping(conn: Connection, layout: Layout, table: TargetTable, *, is_loaded: bool) -> int:
-    """Create the mapping and fill it; its keys come after the rows, which is quicker."""
-    create, fill, key = mapping_statements(layout, table, is_loaded=is_loaded)
-    conn.execute(create)
-    mapped = conn.execute(fill).rowcount if exists(conn, layout.staging(table)) else 0
+    """Make the mapping of all staged rows; its keys come after the rows, which is quicker."""
+    make, key, _ = mapping_statements(layout, table, is_loaded=is_loaded)
+    if not exists(conn, layout.staging(table)):
+        make = statements.get("create_mapping").format(mapping=layout.mapping(table))
+    mapped = conn.execute(make).rowcount
     conn.execute(key)
-    return mapped
+    return max(mapped, 0)  # -1: nothing was there to be mapped
 
 
 def mapping_statements(
     layout: Layout, table: TargetTable, *, is_loaded: bool = False
 ) -> tuple[sql.Composed, sql.Composed, sql.Composed]:
-    """Return the statements that create the mapping, fill it and give it its keys."""
-    mapping = layout.mapping(table)
+    """Return the statements that make the mapping, give it its keys, and add what came later to it."""
+    names = {
+        "mapping": layout.mapping(table),
+        "staging": layout.staging(table),
+        "highest_used": _highest_used(layout, table, is_loaded),
+    }
     comment = sql.Literal(f"The new id of every old id of the Xata table {table.xata_name}")
     return (
-        statements.get("create_mapping").format(mapping=mapping),
-        statements.get("map_ids").format(
-            mapping=mapping, staging=layout.staging(table), highest_used=_highest_used(layout, table, is_loaded)
-        ),
-        statements.get("key_mapping").format(mapping=mapping, comment=comment),
+        statements.get("make_mapping").format(**names),
+        statements.get("key_mapping").format(mapping=names["mapping"], comment=comment),
+        statements.get("map_ids").format(**names),
     )
 
 

@@ -133,11 +133,11 @@ def _map_ids(scripts: Scripts) -> Script:
     tally = sql.SQL("(SELECT {} FROM ({}) AS t (lines, digest))")
     for table in scripts.plan.tables:
         script.note(table.xata_name)
-        create, fill, key = mapping_statements(scripts.layout, table)
+        make, key, fill = mapping_statements(scripts.layout, table)
         script.run(
             do(
-                sql.SQL("IF to_regclass({}) IS NULL THEN {}; {}; {}; ELSE {}; END IF;").format(
-                    sql.Literal(scripts.layout.mapping(table).as_string()), create, fill, key, fill
+                sql.SQL("IF to_regclass({}) IS NULL THEN {}; {}; ELSE {}; END IF;").format(
+                    sql.Literal(scripts.layout.mapping(table).as_string()), make, key, fill
                 )
             ),
             ledger.recording(
