@@ -12,7 +12,8 @@ import psutil
 __all__ = ["PeakMemory"]
 
 MB = 1_000_000
-SAMPLE_SECONDS = 0.02
+# To look takes some milliseconds of a core that is not ours to use; the kernel tells the peak of our own process
+SAMPLE_SECONDS = 0.5
 
 
 class PeakMemory:
