@@ -37,11 +37,13 @@ def _values(field: FieldInfo) -> str:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
     if annotation is bool:
         return "`true`, `false`"
+    if get_origin(annotation) is tuple:
+        return "a list"
     return {int: "a number"}.get(annotation, "a table of rules" if field.default_factory else "text")
 
 
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
-    if value is None or value == {}:
+    if value is None or value in ({}, ()):
         return ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from importlib.resources import files
@@ -20,8 +20,20 @@ import psycopg
 
 from xata_pg_assets import __version__
 from xata_pg_assets.errors import ExportError, TransientError, UnreachableError, UsageError, in_one_line
+from xata_pg_assets.plan.extras import VectorIndex
 from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
-from xata_pg_assets.postgres import checks, embedded, id_mapping, ledger, loading, preflight, staging
+from xata_pg_assets.postgres import (
+    checks,
+    embedded,
+    id_mapping,
+    indexes,
+    ledger,
+    loading,
+    preflight,
+    search,
+    staging,
+    tuning,
+)
 from xata_pg_assets.postgres.bootstrap import prepare
 from xata_pg_assets.postgres.connection import (
     Connection,
@@ -31,6 +43,7 @@ from xata_pg_assets.postgres.connection import (
     translated,
 )
 from xata_pg_assets.postgres.dangling import REJECTED, DanglingLinks
+from xata_pg_assets.postgres.index_progress import watched
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.preview import preview as first_rows
 from xata_pg_assets.postgres.run_lock import RunLock
@@ -47,7 +60,7 @@ from xata_pg_assets.xata.schema_files import find_schema, read_schema
 
 __all__ = ["Migration", "Nobody", "Observer", "Step", "example_schema_path", "resolve_schema"]
 
-Step = Literal["staging", "mapping", "loading", "checking"]
+Step = Literal["staging", "mapping", "loading", "checking", "indexing"]
 
 # Seconds between the tries of a run to reach a target that was lost: a server that crashed is back by then
 _BACKOFF = (1, 2, 4, 8, 16)
@@ -62,6 +75,9 @@ class Observer(Protocol):
     def advance(self, table: TargetTable, rows: int, size: int) -> None:
         """So many rows and bytes are read."""
 
+    def tell(self, table: TargetTable, text: str) -> None:
+        """How far a step is that reads no file."""
+
     def end(self, table: TargetTable, step: Step) -> None:
         """The step is over, well or not."""
 
@@ -72,6 +88,8 @@ class Nobody:
     def begin(self, table: TargetTable, step: Step, size: int | None) -> None: ...
 
     def advance(self, table: TargetTable, rows: int, size: int) -> None: ...
+
+    def tell(self, table: TargetTable, text: str) -> None: ...
 
     def end(self, table: TargetTable, step: Step) -> None: ...
 
@@ -113,8 +131,14 @@ class Migration:
 
     @cached_property
     def layout(self) -> Layout:
-        """Where everything lives in the target; makes the schemas and work tables where they are missing."""
+        """Where everything lives in the target; makes the schemas and work tables where they are missing.
+
+        Raises:
+            UsageError: the settings ask for what the target does not have.
+        """
         with translated("target"), self._reach() as conn:
+            for problem in preflight.setting_problems(conn, self.plan):
+                raise UsageError(problem)
             return prepare(conn, self.wanted_layout, self.plan)
 
     @contextmanager
@@ -289,6 +313,25 @@ class Migration:
                 with conn.transaction():
                     self._dangling(conn, table).refuse_or_reject()
             return checks.run_checks(conn, self.layout, self.plan, table, names, budgets)
+
+    def build_vector_index(self, table: TargetTable, index: VectorIndex) -> indexes.Built:
+        """Build an index of a vector column, if it is not there already."""
+        memory = tuning.index_memory() if self.settings.target is None else None
+        with self.session(table, "indexing") as conn:
+            self.refuse_accepted(conn)
+            with self._told(conn, table, index.name):
+                return indexes.build_vector_index(conn, self.layout, table, index, memory)
+
+    def build_search(self, table: TargetTable) -> indexes.Built:
+        """Make the search columns of a table with their indexes, as far as they are not there already."""
+        with self.session(table, "indexing") as conn:
+            self.refuse_accepted(conn)
+            with self._told(conn, table, "search columns"):
+                return search.build_search(conn, self.layout, table)
+
+    def _told(self, conn: Connection, table: TargetTable, what: str) -> AbstractContextManager[None]:
+        """Tell the observer of an index that takes long."""
+        return watched(conn, self._reach, lambda text: self.observer.tell(table, f"{what}: {text}"))
 
     def preview(self, table: TargetTable) -> list[dict[str, Any]]:
         """Return the first rows of a loaded table; what is in them only where the setting `preview` allows it."""

@@ -8,11 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeInt, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -20,6 +30,7 @@ from pydantic_settings import (
 )
 
 from xata_pg_assets.errors import UsageError
+from xata_pg_assets.plan.extras import Distance
 from xata_pg_assets.plan.naming import MAX_BYTES, Naming
 from xata_pg_assets.plan.tables import OnDelete, PlanOptions
 
@@ -58,6 +69,19 @@ def _schema_name(name: str) -> str:
 
 
 _SchemaName = Annotated[str, AfterValidator(_schema_name)]
+
+
+def _listed(value: Any) -> Any:
+    """Take names with commas between them for a list, as flags and variables give them."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise PydanticCustomError("names", "write a list of names, table.column each")
+    if not all(name.strip() for name in names):
+        raise PydanticCustomError("empty", "it is empty; leave it out, or say what it is")
+    return tuple(name.strip() for name in names)
+
+
+_Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class Settings(BaseSettings):
@@ -100,6 +124,16 @@ class Settings(BaseSettings):
     )
     new_xata_ids: bool = Field(False, description="give new rows an xata_id of Xata's form (with keep_old_id)")
     lookup_views: bool = Field(False, description="make a view <table>_lookup in the work schema: rows by old id")
+    vector_index: Literal["none", "hnsw", "ivfflat"] = Field(
+        "none", description="index every vector column after the load, by this method of pgvector"
+    )
+    vector_distance: Distance = Field("cosine", description="the distance that the vector indexes are for")
+    search: _Names = Field(
+        (), description="columns to make full-text search columns of, as table.column with commas between"
+    )
+    search_language: str = Field(
+        "simple", description="text search configuration of the search columns: simple, english, …"
+    )
     empty_text: Literal["null", "empty"] = Field("null", description="what an empty CSV cell of a text column is")
     recover_created_at: bool = Field(False, description="take a missing xata.createdAt from a generated id")
     dangling_links: Literal["null", "reject", "fail"] = Field(
@@ -179,6 +213,10 @@ class Settings(BaseSettings):
             metadata_triggers=self.metadata_triggers,
             new_xata_ids=self.new_xata_ids,
             lookup_views=self.lookup_views,
+            vector_index=self.vector_index,
+            vector_distance=self.vector_distance,
+            search=self.search,
+            search_language=self.search_language,
         )
 
     @classmethod

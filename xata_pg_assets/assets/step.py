@@ -47,6 +47,13 @@ class RunLog:
             self._told = now
             self._log.info(f"Reading {table.xata_name}: {describe_pace(rows, now - self._started, size, self._size)}.")
 
+    def tell(self, table: TargetTable, text: str) -> None:
+        """Tell how far an index is, where nothing was told for a while."""
+        now = perf_counter()
+        if now - self._told >= SECONDS_BETWEEN:
+            self._told = now
+            self._log.info(f"{table.name}: {text}.")
+
     def end(self, table: TargetTable, step: Step) -> None:
         """Nothing: the step itself tells how it ended."""
 

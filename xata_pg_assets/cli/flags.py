@@ -120,4 +120,6 @@ def _text(value: Any) -> str:
         return str(value.resolve())
     if isinstance(value, Mapping):
         return json.dumps(dict(value))
+    if isinstance(value, tuple):
+        return ",".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Literal
 
 from xata_pg_assets.errors import UsageError
+from xata_pg_assets.plan.extras import (
+    Distance,
+    IndexMethod,
+    SearchColumn,
+    VectorIndex,
+    chosen_columns,
+    search_columns,
+    vector_indexes,
+)
 from xata_pg_assets.plan.naming import (
     MAX_TABLE_BYTES,
     PGVECTOR_TYPES,
@@ -69,6 +78,10 @@ class PlanOptions:
     metadata_triggers: bool = False
     new_xata_ids: bool = False
     lookup_views: bool = False
+    vector_index: IndexMethod | Literal["none"] = "none"
+    vector_distance: Distance = "cosine"
+    search: tuple[str, ...] = ()
+    search_language: str = "simple"
 
     @property
     def habits(self) -> tuple[Habit, ...]:
@@ -137,6 +150,9 @@ class TargetTable:
     columns: tuple[TargetColumn, ...]
     cycle: frozenset[str] = frozenset()
     habits: tuple[Habit, ...] = ()
+    # Made after the table, and no part of what it is
+    vector_indexes: tuple[VectorIndex, ...] = field(default=(), repr=False)
+    search_columns: tuple[SearchColumn, ...] = field(default=(), repr=False)
 
     @cached_property
     def links(self) -> tuple[TargetColumn, ...]:
@@ -233,7 +249,7 @@ def make_plan(schema: XataSchema, options: PlanOptions | None = None) -> Plan:
     """Decide every target table of a schema.
 
     Raises:
-        UsageError: `on_delete_links` names a link that the schema does not have.
+        UsageError: `on_delete_links` names a link that the schema does not have, `search` a column that it does not.
     """
     options = options or PlanOptions()
     _refuse_unknown_links(schema, options)
@@ -249,7 +265,23 @@ def make_plan(schema: XataSchema, options: PlanOptions | None = None) -> Plan:
         table.name: maker.make(table, name, staging.take(cut(table.name, table.name)), in_cycle[table.name])
         for table, name in zip(schema.tables, taken, strict=True)
     }
-    return Plan(tuple(tables[name] for name in load_order(links)), tuple(maker.warnings))
+    ordered = _with_extras([tables[name] for name in load_order(links)], options, maker.relations, maker.warnings)
+    return Plan(tuple(ordered), tuple(maker.warnings))
+
+
+def _with_extras(
+    tables: list[TargetTable], options: PlanOptions, relations: NameSpace, warnings: list[str]
+) -> Iterator[TargetTable]:
+    """Add what comes after the tables: last, so that its names change no other."""
+    searched = chosen_columns(tables, "search", options.search)
+    for table in tables:
+        indexes: Iterator[VectorIndex] = iter(())
+        if options.vector_index != "none":
+            indexes = vector_indexes(table, options.vector_index, options.vector_distance, relations, warnings)
+        names = NameSpace((*RESERVED, *(column.name for column in table.columns)))
+        wanted = searched.get(table.xata_name, [])
+        columns = search_columns(table, wanted, options.search_language, names, relations)
+        yield replace(table, vector_indexes=tuple(indexes), search_columns=tuple(columns))
 
 
 def _known(schema: XataSchema, column: XataColumn) -> bool:

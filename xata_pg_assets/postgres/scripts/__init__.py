@@ -20,6 +20,7 @@ from xata_pg_assets.postgres.scripts import landing, verify
 from xata_pg_assets.postgres.scripts.landing import CsvFile
 from xata_pg_assets.postgres.scripts.procedure import create_procedure
 from xata_pg_assets.postgres.scripts.text import MARK, Script, argument, do, raising
+from xata_pg_assets.postgres.search import extra_statements
 from xata_pg_assets.postgres.staging import is_droppable, tables_query
 
 __all__ = ["MARK", "CsvFile", "Scripts", "write_scripts"]
@@ -58,6 +59,7 @@ def write_scripts(scripts: Scripts) -> list[Script]:
         _tables(scripts),
         _load(scripts),
         _keys(scripts),
+        *_extras(scripts),
         _verify(scripts),
         _clean_up(scripts),
     ]
@@ -280,6 +282,16 @@ def _keys(scripts: Scripts) -> Script:
         script.run(*habits.statements_of(layout, table))
         script.run(ledger.recording(layout, table, loaded_at=sql.SQL("now()")))
     return script
+
+
+def _extras(scripts: Scripts) -> list[Script]:
+    """Write what the settings ask for beside the tables, where they do."""
+    statements = extra_statements(scripts.layout, scripts.plan)
+    if not statements:
+        return []
+    script = Script("60_search.sql", "search columns and vector indexes")
+    script.run(*statements)
+    return [script]
 
 
 def _verify(scripts: Scripts) -> Script:
