@@ -25,6 +25,7 @@ from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
 from xata_pg_assets.postgres import (
     checks,
     embedded,
+    hosts,
     id_mapping,
     indexes,
     ledger,
@@ -64,6 +65,8 @@ Step = Literal["staging", "mapping", "loading", "checking", "indexing"]
 
 # Seconds between the tries of a run to reach a target that was lost: a server that crashed is back by then
 _BACKOFF = (1, 2, 4, 8, 16)
+# The same while a sleeping database wakes up, which takes a second as a rule
+_WAKING = (1, 2, 4, 8)
 
 
 class Observer(Protocol):
@@ -106,6 +109,7 @@ class Migration:
         self._run_lock: RunLock | None = None
         self._backoff: Sequence[float] = ()
         self._given_up: str | None = None
+        self._is_awake = False
 
     @classmethod
     def from_settings(cls, settings: Settings, observer: Observer | None = None) -> Migration:
@@ -116,8 +120,20 @@ class Migration:
     def url(self) -> str:
         """Where the target is; starts the embedded server where none is set."""
         if self.settings.target is not None:
-            return self.settings.target.get_secret_value()
+            return self._target_url(self.settings.target.get_secret_value())
         return embedded.ensure_running(self.settings.home).uri
+
+    def _target_url(self, url: str) -> str:
+        """Return the URL of the target as its host asks for it.
+
+        Raises:
+            UsageError: it is none, or that of a pooler that keeps no session.
+        """
+        target = _described(url, "target")
+        pooler = hosts.known_transaction_pooler(url, self.settings.target_preset)
+        if pooler is not None:
+            raise UsageError(f"target {target}: {pooler}")
+        return hosts.with_encryption(url, self.settings.target_preset)
 
     @property
     def known_url(self) -> str:
@@ -127,7 +143,9 @@ class Migration:
     @property
     def wanted_layout(self) -> Layout:
         """Where everything should live, before the target was looked at."""
-        return Layout(self.settings.target_schema, self.settings.work_schema, self.settings.staging_schema)
+        settings = self.settings
+        pgvector_schema = hosts.EXTENSION_SCHEMAS.get(settings.target_preset, "public")
+        return Layout(settings.target_schema, settings.work_schema, settings.staging_schema, pgvector_schema)
 
     @cached_property
     def layout(self) -> Layout:
@@ -137,7 +155,7 @@ class Migration:
             UsageError: the settings ask for what the target does not have.
         """
         with translated("target"), self._reach() as conn:
-            for problem in preflight.setting_problems(conn, self.plan):
+            for problem in preflight.setting_problems(conn, self.wanted_layout, self.plan):
                 raise UsageError(problem)
             return prepare(conn, self.wanted_layout, self.plan)
 
@@ -185,21 +203,38 @@ class Migration:
             raise UnreachableError(self._given_up)
         for seconds in self._backoff:
             try:
-                return connect(self.url)
+                return self._connect()
             except TransientError:
                 sleep(seconds)
                 if self.settings.target is None:
                     self.__dict__.pop("url", None)  # the embedded server is started again
         try:
-            return connect(self.url)
+            return self._connect()
         except UnreachableError as error:
             self._given_up = str(error) if self._backoff else None
             raise
 
+    def _connect(self) -> Connection:
+        """Open a connection; a database that sleeps while nobody asks is given the time to wake up, once."""
+        waits = _WAKING if self.settings.target_preset == "neon" and not self._is_awake else ()
+        for seconds in waits:
+            try:
+                return self._connect_now()
+            except UnreachableError as error:
+                if "authentication" in str(error):
+                    raise
+                sleep(seconds)
+        return self._connect_now()
+
+    def _connect_now(self) -> Connection:
+        conn = connect(self.url)
+        self._is_awake = True
+        return conn
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a connection that prepares nothing."""
-        with translated("target"), connect(self.url) as conn:
+        with translated("target"), self._connect() as conn:
             yield conn
 
     def refuse_accepted(self, conn: Connection) -> None:
@@ -426,7 +461,19 @@ class Migration:
 
     @property
     def warnings(self) -> list[str]:
-        """What a person should know of the export as a whole."""
+        """What a person should know of the export as a whole, and of what is open to the world."""
+        return [*self._strangers(), *self._exposed()]
+
+    def _exposed(self) -> list[str]:
+        settings = self.settings
+        if settings.target_preset != "supabase" or settings.target_schema != "public" or settings.row_level_security:
+            return []
+        return [
+            "schema public: Supabase shows its tables to whoever has the anonymous key; set row_level_security, or "
+            "another target_schema"
+        ]
+
+    def _strangers(self) -> list[str]:
         if self.settings.source is None:
             return []
         if not self._is_database:
@@ -467,7 +514,7 @@ class Migration:
             return f"the embedded PostgreSQL in {self.settings.home}"
         return _described(self.settings.target.get_secret_value(), "target")
 
-    def scripts(self, pgvector_schema: str = "public") -> Scripts:
+    def scripts(self, pgvector_schema: str | None = None) -> Scripts:
         """Return the migration as scripts for psql; every file is read through, to know what psql makes of it.
 
         Raises:
@@ -475,7 +522,8 @@ class Migration:
         """
         if self._is_database:
             raise UsageError("setting source: psql alone reads files; of a PostgreSQL, xata-pg migrate takes the rows")
-        layout = replace(self.wanted_layout, pgvector_schema=pgvector_schema)
+        layout = self.wanted_layout
+        layout = replace(layout, pgvector_schema=pgvector_schema or layout.pgvector_schema)
         found, obstacles = dict[str, CsvFile](), dict[str, str]()
         for name, file in self.files.found.items():
             try:

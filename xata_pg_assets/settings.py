@@ -32,15 +32,20 @@ from pydantic_settings import (
 from xata_pg_assets.errors import UsageError
 from xata_pg_assets.plan.extras import Distance
 from xata_pg_assets.plan.naming import MAX_BYTES, Naming
-from xata_pg_assets.plan.tables import OnDelete, PlanOptions
+from xata_pg_assets.plan.tables import OnDelete, PlanOptions, Right
 
-__all__ = ["CONFIG_VARIABLE", "DEFAULT_CONFIG", "Settings", "is_database", "load_settings"]
+__all__ = ["CONFIG_VARIABLE", "DEFAULT_CONFIG", "Preset", "Settings", "is_database", "load_settings"]
+
+Preset = Literal["plain", "supabase", "neon", "rds"]
 
 DEFAULT_CONFIG = Path("xata_pg.toml")
 CONFIG_VARIABLE = "XATA_PG_CONFIG"
 # The widest file seen has 2 kB; what is larger by this much is something else given by mistake
 _MAX_FILE = 1024 * 1024
 _DEEP_KEY = re.compile(rb"""(?:\.[\w\s"'-]*+){100}""")
+
+# The variables that hold JSON
+_EXAMPLES = {"on_delete_links": '{"posts.author": "cascade"}', "grants": '{"anon": "read"}'}
 
 # What libpq takes for a connection string beside a URL: `host=db password=…`; the keys are those that come first
 _KEYWORDS = re.compile(
@@ -108,6 +113,11 @@ class Settings(BaseSettings):
     target: SecretStr | None = Field(
         None, description="URL of the PostgreSQL to migrate to; default: an embedded one under home"
     )
+    target_preset: Preset = Field("plain", description="whose PostgreSQL the target is, for what its host asks for")
+    grants: Mapping[str, Right] = Field(
+        default_factory=dict, description="what roles may do with the migrated tables, as role = none, read or write"
+    )
+    row_level_security: bool = Field(False, description="switch row-level security on for the migrated tables")
     home: Path = Field(Path(".xata_pg"), description="folder of Dagster's records and of the embedded PostgreSQL")
     dagster_url: SecretStr | None = Field(
         None, description="URL of a PostgreSQL for Dagster's own records; default: SQLite under home"
@@ -217,6 +227,8 @@ class Settings(BaseSettings):
             vector_distance=self.vector_distance,
             search=self.search,
             search_language=self.search_language,
+            grants=self.grants,
+            row_level_security=self.row_level_security,
         )
 
     @classmethod
@@ -251,8 +263,9 @@ def load_settings(config: Path | None = None, flags: Mapping[str, Any] | None = 
         settings = _with_file(path)(**given)
     except ValidationError as error:
         raise UsageError(_one_line(error, path)) from None
-    except SettingsError:  # the only variable that is not taken as it is
-        raise UsageError('variable XATA_PG_ON_DELETE_LINKS: not JSON; write {"posts.author": "cascade"}') from None
+    except SettingsError as error:  # of the variables that are not taken as they are
+        name = next(name for name in _EXAMPLES if f'"{name}"' in str(error))
+        raise UsageError(f"variable XATA_PG_{name.upper()}: not JSON; write {_EXAMPLES[name]}") from None
     except RecursionError:
         raise UsageError(f"settings file {path}: nested too deep for settings") from None
     except (ValueError, OSError) as error:

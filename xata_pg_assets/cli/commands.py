@@ -100,8 +100,9 @@ def sql(
     settings: Settings,
     folder: Annotated[Path, typer.Argument(help="folder to write to; made where it is missing")],
     pgvector_schema: Annotated[
-        str, typer.Option(help="schema that pgvector is in, or goes to, in the target")
-    ] = "public",
+        str | None,
+        typer.Option(help="schema that pgvector is in, or goes to, in the target; default: public, or as the preset"),
+    ] = None,
 ) -> None:
     """Write the migration as numbered scripts for psql, which do the same without Python. Touches no database.
 

@@ -41,9 +41,21 @@ from xata_pg_assets.plan.types import (
 )
 from xata_pg_assets.xata.schema import XataColumn, XataSchema, XataTable, XataType
 
-__all__ = ["Habit", "Link", "OnDelete", "Plan", "PlanOptions", "Role", "TargetColumn", "TargetTable", "make_plan"]
+__all__ = [
+    "Habit",
+    "Link",
+    "OnDelete",
+    "Plan",
+    "PlanOptions",
+    "Right",
+    "Role",
+    "TargetColumn",
+    "TargetTable",
+    "make_plan",
+]
 
 OnDelete = Literal["set null", "no action", "restrict", "cascade"]
+Right = Literal["none", "read", "write"]
 Habit = Literal["xata_touch", "new_xata_id", "lookup"]
 
 METADATA: Mapping[str, tuple[str, XataType, ColumnType]] = {
@@ -82,6 +94,8 @@ class PlanOptions:
     vector_distance: Distance = "cosine"
     search: tuple[str, ...] = ()
     search_language: str = "simple"
+    grants: Mapping[str, Right] = field(default_factory=dict)
+    row_level_security: bool = False
 
     @property
     def habits(self) -> tuple[Habit, ...]:
@@ -150,6 +164,8 @@ class TargetTable:
     columns: tuple[TargetColumn, ...]
     cycle: frozenset[str] = frozenset()
     habits: tuple[Habit, ...] = ()
+    grants: tuple[tuple[str, Right], ...] = ()
+    row_level_security: bool = False
     # Made after the table, and no part of what it is
     vector_indexes: tuple[VectorIndex, ...] = field(default=(), repr=False)
     search_columns: tuple[SearchColumn, ...] = field(default=(), repr=False)
@@ -330,6 +346,8 @@ class _TableMaker:
             columns=tuple(columns),
             cycle=cycle,
             habits=self.options.habits,
+            grants=tuple(self.options.grants.items()),
+            row_level_security=self.options.row_level_security,
         )
 
     def _own(

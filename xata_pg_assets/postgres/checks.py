@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 
 from xata_pg_assets.errors import counted
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
-from xata_pg_assets.postgres import habits, id_mapping, keys, ledger
+from xata_pg_assets.postgres import access, habits, id_mapping, keys, ledger
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.catalog import any_row, count_rows, exists
 from xata_pg_assets.postgres.connection import Connection
@@ -316,6 +316,7 @@ class _Checker:
             or (key.kind == "f" and not exists(self.conn, self.layout.target(self.plan.by_name[key.references])))
         ]
         lacking += [what for what, _ in habits.lacking(self.conn, self.layout, self.table)]
+        lacking += [what for what, _ in access.lacking(self.conn, self.layout, self.table)]
         lacking += self._lacking_from_cycle()
         floor = sequence_floor(self.conn, self.layout, self.table)
         if next_id(self.conn, self.layout, self.table) < floor:

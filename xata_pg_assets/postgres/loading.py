@@ -10,7 +10,7 @@ from psycopg import sql
 
 from xata_pg_assets.errors import TargetError, TransientError
 from xata_pg_assets.plan.tables import Plan, Role, TargetTable
-from xata_pg_assets.postgres import ddl, habits, keys, ledger
+from xata_pg_assets.postgres import access, ddl, habits, keys, ledger
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.bootstrap import lock
 from xata_pg_assets.postgres.catalog import any_row, column_types, count_rows, exists, identity_sequence, name_is_a_type
@@ -99,6 +99,7 @@ class _Loader:
                 facts = {"target_rows": line.staged_rows, "dangling_links": dangling}
             keys.ensure(self.conn, self.layout, self.plan, self.table, but=waiting)
             habits.ensure(self.conn, self.layout, self.table)
+            access.ensure(self.conn, self.layout, self.table)
             raise_identity(self.conn, self.layout, self.table)
             ledger.record(
                 self.conn,

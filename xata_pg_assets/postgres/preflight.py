@@ -9,7 +9,7 @@ from psycopg import errors as pg
 
 from xata_pg_assets.plan.extras import VectorIndex
 from xata_pg_assets.plan.tables import Plan
-from xata_pg_assets.postgres import ledger
+from xata_pg_assets.postgres import access, ledger
 from xata_pg_assets.postgres.bootstrap import MINIMUM_VERSION
 from xata_pg_assets.postgres.catalog import exists, is_type, name_is_a_type
 from xata_pg_assets.postgres.connection import Connection, server_facts
@@ -33,14 +33,15 @@ def problems(conn: Connection, layout: Layout, plan: Plan) -> list[str]:
         found += _schema_problems(conn, name)
     with suppress(pg.InsufficientPrivilege):  # a schema that may not be looked into is a problem told above
         found += _name_problems(conn, layout, plan)
-    return found + setting_problems(conn, plan)
+    return found + setting_problems(conn, layout, plan)
 
 
-def setting_problems(conn: Connection, plan: Plan) -> list[str]:
+def setting_problems(conn: Connection, layout: Layout, plan: Plan) -> list[str]:
     """Return one line for each thing that the settings ask for and the target does not have, with its mend."""
     found = [_too_old(conn, index) for table in plan.tables for index in table.vector_indexes]
     languages = dict.fromkeys(column.language for table in plan.tables for column in table.search_columns)
     found += [unknown_language(conn, language) for language in languages]
+    found += access.problems(conn, layout, plan)
     return [problem for problem in dict.fromkeys(found) if problem]
 
 

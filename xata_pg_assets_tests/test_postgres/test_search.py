@@ -312,7 +312,7 @@ def test_undo_takes_them_without_being_told_of_them(posts: Export, database: Dat
     assert database.query("SELECT relname FROM pg_class WHERE relname ~ 'user_posts'") == []
 
 
-def test_a_lookup_view_made_later_does_not_hang_on_them(posts: Export, database: Database):
+def test_a_lookup_view_made_later_does_not_hang_on_them(posts: Export):
     build(posts.migrate(search="userPosts.title").migration)
     assert posts.migrate(lookup_views=True).red == {}
     assert build(posts.migration(search="userPosts.title", search_language="german")) == [True]

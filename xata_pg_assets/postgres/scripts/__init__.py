@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from xata_pg_assets.plan.tables import ORDINAL, Plan, TargetTable
-from xata_pg_assets.postgres import ddl, habits, ledger
+from xata_pg_assets.postgres import access, ddl, habits, ledger
 from xata_pg_assets.postgres.bootstrap import MINIMUM_VERSION, mark_schema, work_statements
 from xata_pg_assets.postgres.checks import Budgets
 from xata_pg_assets.postgres.dangling import DanglingPolicy, dangling, needed_links, noted, without_their_links
@@ -279,7 +279,7 @@ def _keys(scripts: Scripts) -> Script:
     script.note("foreign keys, when every table is there")
     for table in plan.tables:
         script.run(*(ddl.add_foreign_key(layout, plan, table, column) for column in table.links))
-        script.run(*habits.statements_of(layout, table))
+        script.run(*habits.statements_of(layout, table), *access.statements_of(layout, table))
         script.run(ledger.recording(layout, table, loaded_at=sql.SQL("now()")))
     return script
 
