@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from xata_pg_assets.postgres.checks import CHECKS
+from xata_pg_assets.postgres.checks import CHECKS, REWRITING_CHECKS
 from xata_pg_assets.settings import Settings
 
 
@@ -28,7 +28,9 @@ def settings_table() -> str:
 def checks_table() -> str:
     """Return every check with what it promises."""
     lines = ["| check | what it promises |", "|---|---|"]
-    return "\n".join([*lines, *(f"| [`{name}`](#{name}) | {text} |" for name, text in CHECKS.items())])
+    return "\n".join(
+        [*lines, *(f"| [`{name}`](#{name}) | {text} |" for name, text in {**CHECKS, **REWRITING_CHECKS}.items())]
+    )
 
 
 def _values(field: FieldInfo) -> str:

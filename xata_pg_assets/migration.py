@@ -340,8 +340,8 @@ class Migration:
             self._restage_lost(conn, table)
             return loading.load(conn, self.layout, self.plan, table, self.settings.dangling_links, self._read_again)
 
-    def check(self, table: TargetTable, names: Collection[str] = tuple(checks.CHECKS)) -> list[checks.CheckResult]:
-        """Run checks of a loaded table."""
+    def check(self, table: TargetTable, names: Collection[str] | None = None) -> list[checks.CheckResult]:
+        """Run checks of a loaded table, all by default."""
         budgets = checks.Budgets(self.settings.max_rejected_rows, self.settings.max_dangling_links)
         with self.session(table, "checking") as conn:
             if self._restage_lost(conn, table) and self.settings.dangling_links != "fail":

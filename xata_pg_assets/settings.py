@@ -141,6 +141,9 @@ class Settings(BaseSettings):
     search: _Names = Field(
         (), description="columns to make full-text search columns of, as table.column with commas between"
     )
+    rewrite_ids: _Names = Field(
+        (), description="columns whose old ids are rewritten to new ones, as table.column with commas between"
+    )
     search_language: str = Field(
         "simple", description="text search configuration of the search columns: simple, english, …"
     )
@@ -227,6 +230,7 @@ class Settings(BaseSettings):
             vector_distance=self.vector_distance,
             search=self.search,
             search_language=self.search_language,
+            rewrite_ids=self.rewrite_ids,
             grants=self.grants,
             row_level_security=self.row_level_security,
         )

@@ -78,6 +78,7 @@ def test_defaults():
         "vector_index": "none",
         "vector_distance": "cosine",
         "search": (),
+        "rewrite_ids": (),
         "search_language": "simple",
         "empty_text": "null",
         "recover_created_at": False,

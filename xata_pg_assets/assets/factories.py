@@ -12,7 +12,7 @@ from xata_pg_assets.assets.step import step
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.naming import NameSpace, snake_case
 from xata_pg_assets.plan.tables import TargetTable
-from xata_pg_assets.postgres.checks import BLOCKING, CHECKS
+from xata_pg_assets.postgres.checks import BLOCKING, checks_of
 from xata_pg_assets.postgres.indexes import Built
 from xata_pg_assets.postgres.ledger import Entry
 from xata_pg_assets.report.pace import describe_pace, describe_seconds
@@ -136,10 +136,10 @@ def _extra(
 
 
 def make_postgres_checks(table: TargetTable, op_name: str, tags: Mapping[str, str]) -> dg.AssetChecksDefinition:
-    """The seven checks of the migrated table, which can be run together or one by one."""
+    """The checks of the migrated table, which can be run together or one by one."""
     specs = [
         dg.AssetCheckSpec(name, asset=postgres_key(table), description=text, blocking=name in BLOCKING)
-        for name, text in CHECKS.items()
+        for name, text in checks_of(table).items()
     ]
 
     @dg.op(

@@ -146,6 +146,8 @@ class XataTranslator:
         parents = [self.plan.by_xata_name[name] for name in table.parents]
         deps = [xata_key(table), mapping_key(table), *(mapping_key(parent) for parent in parents)]
         deps += [postgres_key(parent) for parent in self.plan.upstream(table)]
+        if table.rewritten:
+            deps += [mapping_key(other) for other in self.plan.tables]  # an id may be one of any table
         if self.rejects_dangling or any(column.not_null for column in table.links):
             # Which rows of a cycle are rejected is decided for all its tables at once
             for other in self.plan.cycle_of(table):
@@ -288,6 +290,8 @@ class XataTranslator:
             if column.link:
                 parent = self.plan.by_xata_name[column.link.table]
                 deps[column.name].append(dg.TableColumnDep(mapping_key(parent), "new_id"))
+            if column in table.rewritten:
+                deps[column.name] += [dg.TableColumnDep(mapping_key(other), "new_id") for other in self.plan.tables]
         return dg.TableColumnLineage(deps)
 
 

@@ -94,6 +94,7 @@ class PlanOptions:
     vector_distance: Distance = "cosine"
     search: tuple[str, ...] = ()
     search_language: str = "simple"
+    rewrite_ids: tuple[str, ...] = ()
     grants: Mapping[str, Right] = field(default_factory=dict)
     row_level_security: bool = False
 
@@ -152,7 +153,8 @@ class TargetColumn:
 class TargetTable:
     """One target table, with the names of everything that is made for it.
 
-    `cycle` holds the Xata names of the tables it shares a cycle with, itself among them.
+    `cycle` holds the Xata names of the tables it shares a cycle with, itself among them; `rewritten` are the columns
+    whose old ids become new ones.
     """
 
     xata_name: str
@@ -166,6 +168,7 @@ class TargetTable:
     habits: tuple[Habit, ...] = ()
     grants: tuple[tuple[str, Right], ...] = ()
     row_level_security: bool = False
+    rewritten: tuple[TargetColumn, ...] = ()
     # Made after the table, and no part of what it is
     vector_indexes: tuple[VectorIndex, ...] = field(default=(), repr=False)
     search_columns: tuple[SearchColumn, ...] = field(default=(), repr=False)
@@ -288,16 +291,28 @@ def make_plan(schema: XataSchema, options: PlanOptions | None = None) -> Plan:
 def _with_extras(
     tables: list[TargetTable], options: PlanOptions, relations: NameSpace, warnings: list[str]
 ) -> Iterator[TargetTable]:
-    """Add what comes after the tables: last, so that its names change no other."""
+    """Add what is chosen by column; its names come last, so that they change no other."""
     searched = chosen_columns(tables, "search", options.search)
+    rewritten = chosen_columns(tables, "rewrite_ids", options.rewrite_ids)
+    for name, column in ((name, column) for name, columns in rewritten.items() for column in columns):
+        if column.unique_constraint:
+            raise UsageError(
+                f"setting rewrite_ids: {name}.{column.xata_name} is unique, and ids of two tables may become one "
+                "number; leave it out"
+            )
     for table in tables:
         indexes: Iterator[VectorIndex] = iter(())
         if options.vector_index != "none":
             indexes = vector_indexes(table, options.vector_index, options.vector_distance, relations, warnings)
         names = NameSpace((*RESERVED, *(column.name for column in table.columns)))
         wanted = searched.get(table.xata_name, [])
-        columns = search_columns(table, wanted, options.search_language, names, relations)
-        yield replace(table, vector_indexes=tuple(indexes), search_columns=tuple(columns))
+        searching = search_columns(table, wanted, options.search_language, names, relations)
+        yield replace(
+            table,
+            vector_indexes=tuple(indexes),
+            search_columns=tuple(searching),
+            rewritten=tuple(rewritten.get(table.xata_name, ())),
+        )
 
 
 def _known(schema: XataSchema, column: XataColumn) -> bool:

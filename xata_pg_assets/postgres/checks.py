@@ -24,12 +24,15 @@ from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.expected import Expected, comma, differ, expected_rows
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.loading import next_id, sequence_floor
+from xata_pg_assets.postgres.rewriting import count_rewritten, wrong_ids
 
 __all__ = [
     "BLOCKING",
     "CHECKS",
+    "REWRITING_CHECKS",
     "Budgets",
     "CheckResult",
+    "checks_of",
     "compared_columns",
     "evidence_query",
     "lost_or_extra",
@@ -45,6 +48,10 @@ CHECKS: Mapping[str, str] = {
     "not_null": "No NOT NULL column holds a null",
     "values_equal": "Every cell of every row equals the export's, to the last bit",
     "constraints_in_place": "Keys, indexes, NOT NULLs, defaults and the identity are as planned",
+}
+# Stands on those tables besides whose old ids are rewritten
+REWRITING_CHECKS: Mapping[str, str] = {
+    "ids_rewritten": "Every old id of the chosen columns is the new id of its row, or was left as it was",
 }
 # A child must not follow a parent whose ids or keys are wrong; wrong values are the parent's own trouble
 BLOCKING = frozenset({"id_mapping_one_to_one", "constraints_in_place"})
@@ -81,18 +88,23 @@ class CheckResult:
         return "ERROR"
 
 
+def checks_of(table: TargetTable) -> Mapping[str, str]:
+    """Return the checks that stand on a table, each with what it promises."""
+    return {**CHECKS, **REWRITING_CHECKS} if table.rewritten else CHECKS
+
+
 def run_checks(
     conn: Connection,
     layout: Layout,
     plan: Plan,
     table: TargetTable,
-    names: Collection[str] = tuple(CHECKS),
+    names: Collection[str] | None = None,
     budgets: Budgets = Budgets(),
 ) -> list[CheckResult]:
-    """Run the named checks on a loaded table and write their ends into the ledger."""
+    """Run the named checks on a loaded table, all by default, and write their ends into the ledger."""
     started = perf_counter()
     checker = _Checker(conn, layout, plan, table, budgets)
-    results = [checker.run(name) for name in CHECKS if name in names]
+    results = [checker.run(name) for name in checks_of(table) if names is None or name in names]
     with conn.transaction():
         line = ledger.entry(conn, layout, table)
         ledger.record(
@@ -303,6 +315,35 @@ class _Checker:
         text = f"{found} from the export, {missing:,} missing"
         query = self._wrong_cells(self.compared) if differing else self._lost_or_extra()
         return self._failed("values_equal", text, query, facts)
+
+    def _ids_rewritten(self) -> CheckResult:
+        name, columns, mapped = "ids_rewritten", self.table.rewritten, self.expected.mapped
+        if not self.is_staged:
+            return CheckResult(name, True, "no rows are staged: the ids are as they were loaded")
+        found = [count_rewritten(self.conn, self.layout, mapped, self.table, column) for column in columns]
+        tables: dict[str, int] = {}
+        for each in found:
+            for table, count in each.tables.items():
+                tables[table] = tables.get(table, 0) + count
+        facts = {
+            "rewritten_ids": sum(tables.values()),
+            "ambiguous_ids": sum(each.ambiguous for each in found),
+            "unresolved_ids": sum(each.unresolved for each in found),
+        }
+        leads = ", ".join(f"{count:,} to {table}" for table, count in sorted(tables.items()))
+        text = f"{counted(facts['rewritten_ids'], 'id')} rewritten" + (f" ({leads})" if leads else "")
+        text += (
+            f"; left as they were: {facts['ambiguous_ids']:,} of several tables, {facts['unresolved_ids']:,} of no row"
+        )
+        wrong = sum(each.wrong for each in found)
+        if wrong:
+            return self._failed(
+                name,
+                f"{counted(wrong, 'value')} not as the mapping says; {text}",
+                wrong_ids(self.layout, mapped, self.table, columns),
+                facts,
+            )
+        return CheckResult(name, True, text, facts=facts)
 
     def _constraints_in_place(self) -> CheckResult:
         on_the_way = keys.waiting(self.conn, self.expected) if self.is_staged else frozenset()

@@ -16,6 +16,7 @@ from xata_pg_assets.postgres import ledger
 from xata_pg_assets.postgres.catalog import exists
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets.postgres.rewriting import rewritten
 from xata_pg_assets.xata.schema import XataType
 
 __all__ = ["Expected", "comma", "converted", "differ", "expected_rows"]
@@ -41,7 +42,19 @@ class Expected:
             return sql.SQL("m.new_id")
         if column.link:
             return sql.SQL("{}.new_id").format(self._alias(column))
-        return converted(column)
+        return converted(column, self._staged(column))
+
+    def _staged(self, column: TargetColumn) -> sql.Composable:
+        """Return a staged value as it was read, or with its ids rewritten."""
+        if column in self.table.rewritten:
+            return rewritten(self.layout, self.mapped, column)
+        return sql.Identifier("s", column.staging)
+
+    @property
+    def mapped(self) -> list[TargetTable]:
+        """The tables whose ids have new ones."""
+        lines = self.lines
+        return [each for each in self.plan.tables if each.xata_name in lines and lines[each.xata_name].mapped_at]
 
     @property
     def values(self) -> sql.Composed:
@@ -99,7 +112,7 @@ class Expected:
         """
         stored = sql.Identifier("t", column.name)
         if column.xata_type is XataType.MULTIPLE:
-            return sql.Identifier("s", column.staging), sql.SQL("to_jsonb({})").format(stored)
+            return self._staged(column), sql.SQL("to_jsonb({})").format(stored)
         return self.value(column), sql.SQL("{}::{}").format(stored, self.layout.type(column.type))
 
     def _alias(self, column: TargetColumn) -> sql.Identifier:
@@ -119,9 +132,9 @@ def expected_rows(
     return Expected(layout, plan, table, lines, loaded, is_exact)
 
 
-def converted(column: TargetColumn) -> sql.Composable:
-    """Return the expression of a staged value `s.…` as the target column's type has it."""
-    staged = sql.Identifier("s", column.staging)
+def converted(column: TargetColumn, staged: sql.Composable | None = None) -> sql.Composable:
+    """Return the expression of a staged value, `s.…` by default, as the target column's type has it."""
+    staged = staged or sql.Identifier("s", column.staging)
     if column.xata_type is XataType.MULTIPLE:
         return sql.SQL("CASE WHEN {0} IS NOT NULL THEN ARRAY(SELECT jsonb_array_elements_text({0})) END").format(staged)
     return staged

@@ -89,6 +89,7 @@ class _Loader:
             else:
                 self._refuse_lost_staging(line)
                 self._refuse_unmade_parents(line)
+                self._refuse_unmapped()
                 links = DanglingLinks(self.conn, self.layout, self.plan, self.table, self.policy, self.read_again)
                 links.refuse_or_reject()
                 line = ledger.entry(self.conn, self.layout, self.table)
@@ -145,6 +146,18 @@ class _Loader:
                 raise TargetError(
                     f"table {self.table.xata_name}: links to {parent.xata_name}, which is not migrated yet; "
                     f"migrate it first, or both: --tables {parent.xata_name},{self.table.xata_name}"
+                )
+
+    def _refuse_unmapped(self) -> None:
+        """An id whose table has no mapping yet would be taken for the id of no row."""
+        if not self.table.rewritten:
+            return
+        lines = ledger.entries(self.conn, self.layout)
+        for other in self.plan.tables:
+            if other.xata_name not in lines or lines[other.xata_name].mapped_at is None:
+                raise TargetError(
+                    f"table {self.table.xata_name}: rewrite_ids needs the new ids of all tables, and those of "
+                    f"{other.xata_name} are not given yet; run xata-pg migrate without --tables"
                 )
 
     def _refuse_lost_staging(self, line: ledger.Entry) -> None:

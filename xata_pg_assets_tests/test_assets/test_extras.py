@@ -40,3 +40,23 @@ def test_a_run_makes_them_last_and_each_can_be_made_alone(tmp_path: Path, server
     (made,) = alone.get_asset_materialization_events()
     assert made.materialization.metadata["is new"].value is True
     assert "blog_posts_v_vector_idx" in str(made.materialization.metadata["built"].value)
+
+
+def test_a_table_whose_ids_are_rewritten_follows_the_mappings_of_all():
+    plain, specs = specs_of(definitions_of(SCHEMA)), specs_of(definitions_of(SCHEMA, rewrite_ids=["other.title"]))
+    upstream = {dep.asset_key.to_user_string() for dep in specs["postgres/other"].deps}
+    assert upstream == {"xata/other", "id_mapping/other", "id_mapping/blog_posts"}
+    assert specs["postgres/blog_posts"].deps == plain["postgres/blog_posts"].deps
+    assert specs["postgres/other"].code_version != plain["postgres/other"].code_version
+
+
+def test_its_own_check_is_one_of_dagsters(tmp_path: Path, server: Server, instance: dg.DagsterInstance):
+    export = Export(tmp_path, server.new_database(), SCHEMA, {"rewrite_ids": ["other.title"]})
+    export.rows("blog-posts", "id,title,v", [["r1", "a", "[1,2]"]])
+    export.rows("other", "id,title", [["o1", "r1"]])
+    result = run(export.migration(), instance)
+    assert result.success
+    ends = {(each.asset_key.path[-1], each.check_name): each for each in result.get_asset_check_evaluations()}
+    assert ends["other", "ids_rewritten"].passed
+    assert ("blog_posts", "ids_rewritten") not in ends
+    assert ends["other", "ids_rewritten"].metadata["rewritten_ids"].value == 1

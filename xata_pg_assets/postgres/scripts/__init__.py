@@ -43,7 +43,9 @@ class Scripts:
     def expected(self, table: TargetTable) -> Expected:
         """Return what a table should hold; rows rejected meanwhile are looked up, never assumed to be there."""
         lines = {
-            each.xata_name: ledger.Entry(each.xata_name, each.name, each.mapping, staged_rows=-1)
+            each.xata_name: ledger.Entry(
+                each.xata_name, each.name, each.mapping, staged_rows=-1, mapped_at=ledger.now()
+            )
             for each in self.plan.tables
         }
         return Expected(self.layout, self.plan, table, lines, frozenset(lines), is_exact=True)
