@@ -538,11 +538,12 @@ def _other_ids(_: Expected, number: int, column: TargetColumn) -> Mapping[str, s
 
 def _joined(expected: Expected) -> sql.Composed:
     """Every staged row, with what should be and what is in the target."""
-    return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id{} LEFT JOIN {} AS t ON t.id = m.new_id").format(
+    return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id{} LEFT JOIN {} AS t ON t.id = m.new_id{}").format(
         expected.layout.staging(expected.table),
         expected.layout.mapping(expected.table),
         expected.parents,
         expected.layout.target(expected.table),
+        expected.rewriting,
     )
 
 
@@ -557,11 +558,12 @@ def _joined_by_new_ids(expected: Expected) -> sql.Composed:
         )
         for number, column in enumerate(expected.table.links)
     )
-    return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id LEFT JOIN {} AS t ON t.id = m.new_id{}").format(
+    return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id LEFT JOIN {} AS t ON t.id = m.new_id{}{}").format(
         expected.layout.staging(expected.table),
         expected.layout.mapping(expected.table),
         expected.layout.target(expected.table),
         links,
+        expected.rewriting,
     )
 
 

@@ -16,7 +16,7 @@ from xata_pg_assets.postgres import ledger
 from xata_pg_assets.postgres.catalog import exists
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
-from xata_pg_assets.postgres.rewriting import rewritten
+from xata_pg_assets.postgres.rewriting import looked_up, rewritten
 from xata_pg_assets.xata.schema import XataType
 
 __all__ = ["Expected", "comma", "converted", "differ", "expected_rows"]
@@ -24,7 +24,8 @@ __all__ = ["Expected", "comma", "converted", "differ", "expected_rows"]
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Composes the expected rows of one table; `s` is its staging table, `m` its mapping, `p0`… its parents.
+    """Composes the expected rows of one table; `s` is its staging table, `m` its mapping, `p0`… its parents,
+    `r0`… what becomes of old ids in its columns.
 
     `lines` is the ledger, by Xata name; `loaded` holds the Xata names of the tables that are in the target.
     """
@@ -47,7 +48,7 @@ class Expected:
     def _staged(self, column: TargetColumn) -> sql.Composable:
         """Return a staged value as it was read, or with its ids rewritten."""
         if column in self.table.rewritten:
-            return rewritten(self.layout, self.mapped, column)
+            return rewritten(column, self._rewriting_alias(column))
         return sql.Identifier("s", column.staging)
 
     @property
@@ -64,8 +65,16 @@ class Expected:
     @property
     def source(self) -> sql.Composed:
         """What they are selected from: every staged row once, with its new id and those of its parents."""
-        return sql.SQL("{} AS s JOIN {} AS m ON m.old_id = s.id{}").format(
-            self.layout.staging(self.table), self.layout.mapping(self.table), self.parents
+        return sql.SQL("{} AS s JOIN {} AS m ON m.old_id = s.id{}{}").format(
+            self.layout.staging(self.table), self.layout.mapping(self.table), self.parents, self.rewriting
+        )
+
+    @property
+    def rewriting(self) -> sql.Composed:
+        """The joins to what becomes of the old ids in texts, lists and JSON; none where none is rewritten."""
+        return sql.SQL("").join(
+            looked_up(self.layout, self.mapped, self.table, column, self._rewriting_alias(column))
+            for column in self.table.rewritten
         )
 
     @property
@@ -114,6 +123,9 @@ class Expected:
         if column.xata_type is XataType.MULTIPLE:
             return self._staged(column), sql.SQL("to_jsonb({})").format(stored)
         return self.value(column), sql.SQL("{}::{}").format(stored, self.layout.type(column.type))
+
+    def _rewriting_alias(self, column: TargetColumn) -> sql.Identifier:
+        return sql.Identifier(f"r{self.table.rewritten.index(column)}")
 
     def _alias(self, column: TargetColumn) -> sql.Identifier:
         return sql.Identifier(f"p{self.table.links.index(column)}")

@@ -18,7 +18,7 @@ from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.xata.schema import XataType
 
-__all__ = ["Rewritten", "count_rewritten", "rewritten", "wrong_ids"]
+__all__ = ["Rewritten", "count_rewritten", "looked_up", "rewritten", "wrong_ids"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +31,26 @@ class Rewritten:
     wrong: int
 
 
-def rewritten(layout: Layout, mapped: Sequence[TargetTable], column: TargetColumn) -> sql.Composable:
-    """Return the expression of a staged value `s.…` with its ids rewritten, of the type that is staged."""
-    staged = sql.Identifier("s", column.staging)
-    if not mapped:
-        return staged
+def looked_up(
+    layout: Layout, mapped: Sequence[TargetTable], table: TargetTable, column: TargetColumn, alias: sql.Identifier
+) -> sql.Composed:
+    """Return the join of the staged rows `s` to what their ids become: of all rows at once, which is many times
+    quicker than to look each up in the mapping of every table.
+    """
+    names = {"ids": _ids(layout, mapped), "alias": alias, "staged": sql.Identifier("s", column.staging)}
     if column.xata_type.is_text:
-        return sql.SQL("coalesce({}::text, {})").format(_new_id(layout, mapped, staged), staged)
-    if column.xata_type is XataType.MULTIPLE:
-        found = _new_id(layout, mapped, sql.SQL("(i.item #>> '{}')"))
-        return statements.get("rewritten_list").format(list=staged, new_id=found)
-    found = _new_id(layout, mapped, sql.SQL("(p.parts[1]::jsonb #>> '{}')"))
-    return statements.get("rewritten_json").format(json=staged, new_id=found)
+        return sql.SQL(" LEFT JOIN ({ids}) AS {alias} ON {alias}.old_id = {staged}").format(**names)
+    kind = "list" if column.xata_type is XataType.MULTIPLE else "json"
+    rows = statements.get(f"rewritten_{kind}").format(
+        ids=names["ids"], staging=layout.staging(table), cell=sql.Identifier("c", column.staging)
+    )
+    return sql.SQL(" LEFT JOIN ({rows}) AS {alias} ON {alias}.id = s.id").format(rows=rows, alias=alias)
+
+
+def rewritten(column: TargetColumn, alias: sql.Identifier) -> sql.Composable:
+    """Return the expression of a staged value with its ids rewritten, of the type that is staged."""
+    value = sql.SQL("{}.new_id::text" if column.xata_type.is_text else "{}.value").format(alias)
+    return sql.SQL("coalesce({}, {})").format(value, sql.Identifier("s", column.staging))
 
 
 def count_rewritten(
@@ -72,21 +80,9 @@ def wrong_ids(
     )
 
 
-def _new_id(layout: Layout, mapped: Sequence[TargetTable], value: sql.Composable) -> sql.Composed:
-    """Return the new id of an old one that just one table has."""
-    each = sql.SQL(" UNION ALL ").join(
-        sql.SQL("SELECT k.new_id FROM {} AS k WHERE k.old_id = {}").format(layout.mapping(table), value)
-        for table in mapped
-    )
-    return sql.SQL("(SELECT min(f.new_id) FROM ({}) AS f HAVING count(*) = 1)").format(each)
-
-
-def _judged(layout: Layout, mapped: Sequence[TargetTable], table: TargetTable, column: TargetColumn) -> sql.Composed:
-    """Select (id, old, new, fate, xata_table) of every value in the column that stands by itself.
-
-    It takes another way than the rewriting: values side by side, and their ids looked up all at once.
-    """
-    ids = sql.SQL(" UNION ALL ").join(
+def _mappings(layout: Layout, mapped: Sequence[TargetTable]) -> sql.Composed:
+    """Select (Xata table, old id, new id) of all tables."""
+    return sql.SQL(" UNION ALL ").join(
         [
             sql.SQL("SELECT {}, k.old_id, k.new_id FROM {} AS k").format(
                 sql.Literal(other.xata_name), layout.mapping(other)
@@ -95,12 +91,30 @@ def _judged(layout: Layout, mapped: Sequence[TargetTable], table: TargetTable, c
         ]
         or [sql.SQL("SELECT NULL::text, NULL::text, NULL::bigint WHERE false").format()]
     )
+
+
+def _ids(layout: Layout, mapped: Sequence[TargetTable]) -> sql.Composed:
+    """Select each old id with its new one, NULL where several tables have it.
+
+    Not by HAVING: of that PostgreSQL expects next to no row, and loops over all of them for each cell.
+    """
+    return sql.SQL(
+        "SELECT k.old_id, CASE WHEN count(*) = 1 THEN min(k.new_id) END AS new_id"
+        " FROM ({}) AS k (xata_table, old_id, new_id) GROUP BY k.old_id"
+    ).format(_mappings(layout, mapped))
+
+
+def _judged(layout: Layout, mapped: Sequence[TargetTable], table: TargetTable, column: TargetColumn) -> sql.Composed:
+    """Select (id, old, new, fate, xata_table) of every value in the column that stands by itself.
+
+    It takes another way than the rewriting: nothing is put together again, but value laid beside value.
+    """
     kind = "texts" if column.xata_type.is_text else "lists" if column.xata_type is XataType.MULTIPLE else "json"
     pairs = statements.get(f"side_by_side_{kind}").format(
         staged=sql.Identifier("s", column.staging), stored=sql.Identifier("t", column.name)
     )
     return statements.get("judged_ids").format(
-        ids=ids,
+        mappings=_mappings(layout, mapped),
         staging=layout.staging(table),
         mapping=layout.mapping(table),
         target=layout.target(table),

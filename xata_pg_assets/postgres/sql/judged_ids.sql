@@ -1,6 +1,6 @@
 WITH ids AS MATERIALIZED (
     SELECT old_id, count(*) AS tables, min(new_id) AS new_id, min(xata_table) AS xata_table
-    FROM ({ids}) AS k (xata_table, old_id, new_id) GROUP BY old_id
+    FROM ({mappings}) AS k (xata_table, old_id, new_id) GROUP BY old_id
 )
 SELECT c.id, c.old, c.new, CASE
         WHEN c.new IS DISTINCT FROM (CASE WHEN i.tables = 1 THEN {new_value} ELSE c.old END) THEN 'wrong'
