@@ -217,19 +217,15 @@ class Migration:
     def _connect(self) -> Connection:
         """Open a connection; a database that sleeps while nobody asks is given the time to wake up, once."""
         waits = _WAKING if self.settings.target_preset == "neon" and not self._is_awake else ()
+        self._is_awake = True  # or nothing wakes it
         for seconds in waits:
             try:
-                return self._connect_now()
+                return connect(self.url)
             except UnreachableError as error:
                 if "authentication" in str(error):
                     raise
                 sleep(seconds)
-        return self._connect_now()
-
-    def _connect_now(self) -> Connection:
-        conn = connect(self.url)
-        self._is_awake = True
-        return conn
+        return connect(self.url)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

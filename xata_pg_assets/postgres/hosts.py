@@ -26,7 +26,7 @@ def with_encryption(url: str, preset: Preset) -> str:
     parts = conninfo_to_dict(url)
     if preset == "plain" or {"sslmode", "service"} & parts.keys() or "PGSSLMODE" in os.environ:
         return url
-    hosts = _each(parts, "host", "PGHOST")
+    hosts = _each(parts, "hostaddr" if "hostaddr" in parts else "host", "PGHOST")
     if all(host in _LOOPBACK or host.startswith(("/", "@")) for host in hosts):
         return url  # it does not leave the machine: a database to try on, or the near end of a tunnel
     return make_conninfo(url, sslmode="require")

@@ -100,6 +100,8 @@ class TestEncryption:
             ("postgresql://u@db.example.org/app?sslmode=disable", "rds", "disable"),
             ("postgresql://u@localhost:54322/app", "supabase", None),
             ("host=/run/postgresql", "supabase", None),
+            ("hostaddr=192.0.2.7", "supabase", "require"),
+            ("hostaddr=127.0.0.1", "supabase", None),
         ],
     )
     def test_it_is_asked_for_where_the_url_is_silent(
