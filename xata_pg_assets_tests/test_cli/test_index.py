@@ -71,3 +71,10 @@ def test_plan_prints_their_statements(migrating: XataPg, database: Database):
     statements = migrating("plan", "--sql", *SEARCH).out
     database.query(statements)
     assert database.query(COLUMNS) == BOTH
+
+
+def test_plan_tells_of_them(migrating: XataPg):
+    outcome = migrating("plan", "--json", *SEARCH)
+    told = [(each["table"], each["search_column"]) for each in outcome.report["search_columns"]]
+    assert sorted(told) == BOTH
+    assert "search: posts.title_search, of title\n" in migrating("plan", *SEARCH).out
