@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from xata_pg_assets.postgres.checks import CHECKS
+from xata_pg_assets.postgres.checks import CHECKS, REWRITING_CHECKS
 from xata_pg_assets.settings import Settings
 
 
@@ -28,7 +28,9 @@ def settings_table() -> str:
 def checks_table() -> str:
     """Return every check with what it promises."""
     lines = ["| check | what it promises |", "|---|---|"]
-    return "\n".join([*lines, *(f"| [`{name}`](#{name}) | {text} |" for name, text in CHECKS.items())])
+    return "\n".join(
+        [*lines, *(f"| [`{name}`](#{name}) | {text} |" for name, text in {**CHECKS, **REWRITING_CHECKS}.items())]
+    )
 
 
 def _values(field: FieldInfo) -> str:
@@ -37,11 +39,13 @@ def _values(field: FieldInfo) -> str:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
     if annotation is bool:
         return "`true`, `false`"
+    if get_origin(annotation) is tuple:
+        return "a list"
     return {int: "a number"}.get(annotation, "a table of rules" if field.default_factory else "text")
 
 
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
-    if value is None or value == {}:
+    if value is None or value in ({}, ()):
         return ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from importlib.resources import files
@@ -22,8 +22,21 @@ import psycopg
 from xata_pg_assets import __version__
 from xata_pg_assets.ahead import WorkAhead
 from xata_pg_assets.errors import ExportError, TransientError, UnreachableError, UsageError, in_one_line
+from xata_pg_assets.plan.extras import VectorIndex
 from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
-from xata_pg_assets.postgres import checks, embedded, id_mapping, ledger, loading, preflight, staging
+from xata_pg_assets.postgres import (
+    checks,
+    embedded,
+    hosts,
+    id_mapping,
+    indexes,
+    ledger,
+    loading,
+    preflight,
+    search,
+    staging,
+    tuning,
+)
 from xata_pg_assets.postgres.bootstrap import prepare
 from xata_pg_assets.postgres.connection import (
     Connection,
@@ -33,6 +46,7 @@ from xata_pg_assets.postgres.connection import (
     translated,
 )
 from xata_pg_assets.postgres.dangling import REJECTED, DanglingLinks
+from xata_pg_assets.postgres.index_progress import watched
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.preview import preview as first_rows
 from xata_pg_assets.postgres.run_lock import RunLock
@@ -48,7 +62,7 @@ from xata_pg_assets.xata.schema_files import find_schema, read_schema
 
 __all__ = ["Migration", "Nobody", "Observer", "Step", "example_schema_path", "resolve_schema"]
 
-Step = Literal["staging", "mapping", "loading", "checking"]
+Step = Literal["staging", "mapping", "loading", "checking", "indexing"]
 
 # A step of a table, by its Xata name
 Piece = tuple[str, Step]
@@ -60,6 +74,8 @@ _PATIENCE, _MAX_PATIENCE = 64_000_000, 10
 
 # Seconds between the tries of a run to reach a target that was lost: a server that crashed is back by then
 _BACKOFF = (1, 2, 4, 8, 16)
+# The same while a sleeping database wakes up, which takes a second as a rule
+_WAKING = (1, 2, 4, 8)
 
 
 class Observer(Protocol):
@@ -71,6 +87,9 @@ class Observer(Protocol):
     def advance(self, table: TargetTable, rows: int, size: int) -> None:
         """So many rows and bytes are read."""
 
+    def tell(self, table: TargetTable, text: str) -> None:
+        """How far a step is that reads no file."""
+
     def end(self, table: TargetTable, step: Step) -> None:
         """The step is over, well or not."""
 
@@ -81,6 +100,8 @@ class Nobody:
     def begin(self, table: TargetTable, step: Step, size: int | None) -> None: ...
 
     def advance(self, table: TargetTable, rows: int, size: int) -> None: ...
+
+    def tell(self, table: TargetTable, text: str) -> None: ...
 
     def end(self, table: TargetTable, step: Step) -> None: ...
 
@@ -98,6 +119,7 @@ class Migration:
         self._run_lock: RunLock | None = None
         self._backoff: Sequence[float] = ()
         self._given_up: str | None = None
+        self._is_awake = False
 
     @classmethod
     def from_settings(cls, settings: Settings, observer: Observer | None = None) -> Migration:
@@ -108,8 +130,20 @@ class Migration:
     def url(self) -> str:
         """Where the target is; starts the embedded server where none is set."""
         if self.settings.target is not None:
-            return self.settings.target.get_secret_value()
+            return self._target_url(self.settings.target.get_secret_value())
         return embedded.ensure_running(self.settings.home).uri
+
+    def _target_url(self, url: str) -> str:
+        """Return the URL of the target as its host asks for it.
+
+        Raises:
+            UsageError: it is none, or that of a pooler that keeps no session.
+        """
+        target = _described(url, "target")
+        pooler = hosts.known_transaction_pooler(url, self.settings.target_preset)
+        if pooler is not None:
+            raise UsageError(f"target {target}: {pooler}")
+        return hosts.with_encryption(url, self.settings.target_preset)
 
     @property
     def known_url(self) -> str:
@@ -119,12 +153,20 @@ class Migration:
     @property
     def wanted_layout(self) -> Layout:
         """Where everything should live, before the target was looked at."""
-        return Layout(self.settings.target_schema, self.settings.work_schema, self.settings.staging_schema)
+        settings = self.settings
+        pgvector_schema = hosts.EXTENSION_SCHEMAS.get(settings.target_preset, "public")
+        return Layout(settings.target_schema, settings.work_schema, settings.staging_schema, pgvector_schema)
 
     @cached_property
     def layout(self) -> Layout:
-        """Where everything lives in the target; makes the schemas and work tables where they are missing."""
+        """Where everything lives in the target; makes the schemas and work tables where they are missing.
+
+        Raises:
+            UsageError: the settings ask for what the target does not have.
+        """
         with translated("target"), self._reach() as conn:
+            for problem in preflight.setting_problems(conn, self.wanted_layout, self.plan):
+                raise UsageError(problem)
             return prepare(conn, self.wanted_layout, self.plan)
 
     @contextmanager
@@ -171,21 +213,34 @@ class Migration:
             raise UnreachableError(self._given_up)
         for seconds in self._backoff:
             try:
-                return connect(self.url)
+                return self._connect()
             except TransientError:
                 sleep(seconds)
                 if self.settings.target is None:
                     self.__dict__.pop("url", None)  # the embedded server is started again
         try:
-            return connect(self.url)
+            return self._connect()
         except UnreachableError as error:
             self._given_up = str(error) if self._backoff else None
             raise
 
+    def _connect(self) -> Connection:
+        """Open a connection; a database that sleeps while nobody asks is given the time to wake up, once."""
+        waits = _WAKING if self.settings.target_preset == "neon" and not self._is_awake else ()
+        self._is_awake = True  # or nothing wakes it
+        for seconds in waits:
+            try:
+                return connect(self.url)
+            except UnreachableError as error:
+                if "authentication" in str(error):
+                    raise
+                sleep(seconds)
+        return connect(self.url)
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a connection that prepares nothing."""
-        with translated("target"), connect(self.url) as conn:
+        with translated("target"), self._connect() as conn:
             yield conn
 
     def refuse_accepted(self, conn: Connection) -> None:
@@ -270,6 +325,8 @@ class Migration:
         members = [other for other in self.plan.tables if other is table or other.xata_name in table.cycle]
         before = [member.xata_name for member in members[: members.index(table)]]
         mapped = [member.xata_name for member in members] + [name for member in members for name in member.parents]
+        if table.rewritten:  # its ids may be those of any table
+            mapped += [other.xata_name for other in self.plan.tables]
         made = [parent.xata_name for member in members for parent in self.plan.upstream(member)]
         name = table.xata_name
         return {
@@ -357,20 +414,39 @@ class Migration:
             self._restage_lost(conn, table)
             return loading.load(conn, self.layout, self.plan, table, self.settings.dangling_links, self._read_again)
 
-    def check(self, table: TargetTable, names: Collection[str] = tuple(checks.CHECKS)) -> list[checks.CheckResult]:
-        """Run checks of a loaded table."""
-        if set(names) != set(checks.CHECKS):
+    def check(self, table: TargetTable, names: Collection[str] | None = None) -> list[checks.CheckResult]:
+        """Run checks of a loaded table, all by default."""
+        if names is not None and set(names) != set(checks.checks_of(table)):
             return self._check(table, names)
         results: list[checks.CheckResult] = self._ahead_or_now(table, "checking")
         return results
 
-    def _check(self, table: TargetTable, names: Collection[str] = tuple(checks.CHECKS)) -> list[checks.CheckResult]:
+    def _check(self, table: TargetTable, names: Collection[str] | None = None) -> list[checks.CheckResult]:
         budgets = checks.Budgets(self.settings.max_rejected_rows, self.settings.max_dangling_links)
         with self.session(table, "checking") as conn:
             if self._restage_lost(conn, table) and self.settings.dangling_links != "fail":
                 with conn.transaction():
                     self._dangling(conn, table).refuse_or_reject()
             return checks.run_checks(conn, self.layout, self.plan, table, names, budgets)
+
+    def build_vector_index(self, table: TargetTable, index: VectorIndex) -> indexes.Built:
+        """Build an index of a vector column, if it is not there already."""
+        memory = tuning.index_memory() if self.settings.target is None else None
+        with self.session(table, "indexing") as conn:
+            self.refuse_accepted(conn)
+            with self._told(conn, table, index.name):
+                return indexes.build_vector_index(conn, self.layout, table, index, memory)
+
+    def build_search(self, table: TargetTable) -> indexes.Built:
+        """Make the search columns of a table with their indexes, as far as they are not there already."""
+        with self.session(table, "indexing") as conn:
+            self.refuse_accepted(conn)
+            with self._told(conn, table, "search columns"):
+                return search.build_search(conn, self.layout, table)
+
+    def _told(self, conn: Connection, table: TargetTable, what: str) -> AbstractContextManager[None]:
+        """Tell the observer of an index that takes long."""
+        return watched(conn, self._reach, lambda text: self.observer.tell(table, f"{what}: {text}"))
 
     def preview(self, table: TargetTable) -> list[dict[str, Any]]:
         """Return the first rows of a loaded table; what is in them only where the setting `preview` allows it."""
@@ -475,7 +551,19 @@ class Migration:
 
     @property
     def warnings(self) -> list[str]:
-        """What a person should know of the export as a whole."""
+        """What a person should know of the export as a whole, and of what is open to the world."""
+        return [*self._strangers(), *self._exposed()]
+
+    def _exposed(self) -> list[str]:
+        settings = self.settings
+        if settings.target_preset != "supabase" or settings.target_schema != "public" or settings.row_level_security:
+            return []
+        return [
+            "schema public: Supabase shows its tables to whoever has the anonymous key; set row_level_security, or "
+            "another target_schema"
+        ]
+
+    def _strangers(self) -> list[str]:
         if self.settings.source is None:
             return []
         if not self._is_database:
@@ -516,7 +604,7 @@ class Migration:
             return f"the embedded PostgreSQL in {self.settings.home}"
         return _described(self.settings.target.get_secret_value(), "target")
 
-    def scripts(self, pgvector_schema: str = "public") -> Scripts:
+    def scripts(self, pgvector_schema: str | None = None) -> Scripts:
         """Return the migration as scripts for psql; every file is read through, to know what psql makes of it.
 
         Raises:
@@ -524,7 +612,8 @@ class Migration:
         """
         if self._is_database:
             raise UsageError("setting source: psql alone reads files; of a PostgreSQL, xata-pg migrate takes the rows")
-        layout = replace(self.wanted_layout, pgvector_schema=pgvector_schema)
+        layout = self.wanted_layout
+        layout = replace(layout, pgvector_schema=pgvector_schema or layout.pgvector_schema)
         found, obstacles = dict[str, CsvFile](), dict[str, str]()
         for name, file in self.files.found.items():
             try:

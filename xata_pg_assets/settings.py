@@ -8,11 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeInt, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -20,16 +30,22 @@ from pydantic_settings import (
 )
 
 from xata_pg_assets.errors import UsageError
+from xata_pg_assets.plan.extras import Distance
 from xata_pg_assets.plan.naming import MAX_BYTES, Naming
-from xata_pg_assets.plan.tables import OnDelete, PlanOptions
+from xata_pg_assets.plan.tables import OnDelete, PlanOptions, Right
 
-__all__ = ["CONFIG_VARIABLE", "DEFAULT_CONFIG", "Settings", "is_database", "load_settings"]
+__all__ = ["CONFIG_VARIABLE", "DEFAULT_CONFIG", "Preset", "Settings", "is_database", "load_settings"]
+
+Preset = Literal["plain", "supabase", "neon", "rds"]
 
 DEFAULT_CONFIG = Path("xata_pg.toml")
 CONFIG_VARIABLE = "XATA_PG_CONFIG"
 # The widest file seen has 2 kB; what is larger by this much is something else given by mistake
 _MAX_FILE = 1024 * 1024
 _DEEP_KEY = re.compile(rb"""(?:\.[\w\s"'-]*+){100}""")
+
+# The variables that hold JSON
+_EXAMPLES = {"on_delete_links": '{"posts.author": "cascade"}', "grants": '{"anon": "read"}'}
 
 # What libpq takes for a connection string beside a URL: `host=db password=…`; the keys are those that come first
 _KEYWORDS = re.compile(
@@ -60,6 +76,19 @@ def _schema_name(name: str) -> str:
 _SchemaName = Annotated[str, AfterValidator(_schema_name)]
 
 
+def _listed(value: Any) -> Any:
+    """Take names with commas between them for a list, as flags and variables give them."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise PydanticCustomError("names", "write a list of names, table.column each")
+    if not all(name.strip() for name in names):
+        raise PydanticCustomError("empty", "it is empty; leave it out, or say what it is")
+    return tuple(name.strip() for name in names)
+
+
+_Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+
+
 class Settings(BaseSettings):
     """Every setting, with its default."""
 
@@ -84,6 +113,11 @@ class Settings(BaseSettings):
     target: SecretStr | None = Field(
         None, description="URL of the PostgreSQL to migrate to; default: an embedded one under home"
     )
+    target_preset: Preset = Field("plain", description="whose PostgreSQL the target is, for what its host asks for")
+    grants: Mapping[str, Right] = Field(
+        default_factory=dict, description="what roles may do with the migrated tables, as role = none, read or write"
+    )
+    row_level_security: bool = Field(False, description="switch row-level security on for the migrated tables")
     home: Path = Field(Path(".xata_pg"), description="folder of Dagster's records and of the embedded PostgreSQL")
     dagster_url: SecretStr | None = Field(
         None, description="URL of a PostgreSQL for Dagster's own records; default: SQLite under home"
@@ -100,6 +134,19 @@ class Settings(BaseSettings):
     )
     new_xata_ids: bool = Field(False, description="give new rows an xata_id of Xata's form (with keep_old_id)")
     lookup_views: bool = Field(False, description="make a view <table>_lookup in the work schema: rows by old id")
+    vector_index: Literal["none", "hnsw", "ivfflat"] = Field(
+        "none", description="index every vector column after the load, by this method of pgvector"
+    )
+    vector_distance: Distance = Field("cosine", description="the distance that the vector indexes are for")
+    search: _Names = Field(
+        (), description="columns to make full-text search columns of, as table.column with commas between"
+    )
+    rewrite_ids: _Names = Field(
+        (), description="columns whose old ids are rewritten to new ones, as table.column with commas between"
+    )
+    search_language: str = Field(
+        "simple", description="text search configuration of the search columns: simple, english, …"
+    )
     empty_text: Literal["null", "empty"] = Field("null", description="what an empty CSV cell of a text column is")
     recover_created_at: bool = Field(False, description="take a missing xata.createdAt from a generated id")
     dangling_links: Literal["null", "reject", "fail"] = Field(
@@ -179,6 +226,13 @@ class Settings(BaseSettings):
             metadata_triggers=self.metadata_triggers,
             new_xata_ids=self.new_xata_ids,
             lookup_views=self.lookup_views,
+            vector_index=self.vector_index,
+            vector_distance=self.vector_distance,
+            search=self.search,
+            search_language=self.search_language,
+            rewrite_ids=self.rewrite_ids,
+            grants=self.grants,
+            row_level_security=self.row_level_security,
         )
 
     @classmethod
@@ -213,8 +267,9 @@ def load_settings(config: Path | None = None, flags: Mapping[str, Any] | None = 
         settings = _with_file(path)(**given)
     except ValidationError as error:
         raise UsageError(_one_line(error, path)) from None
-    except SettingsError:  # the only variable that is not taken as it is
-        raise UsageError('variable XATA_PG_ON_DELETE_LINKS: not JSON; write {"posts.author": "cascade"}') from None
+    except SettingsError as error:  # of the variables that are not taken as they are
+        name = next(name for name in _EXAMPLES if f'"{name}"' in str(error))
+        raise UsageError(f"variable XATA_PG_{name.upper()}: not JSON; write {_EXAMPLES[name]}") from None
     except RecursionError:
         raise UsageError(f"settings file {path}: nested too deep for settings") from None
     except (ValueError, OSError) as error:

@@ -14,12 +14,13 @@ import pytest
 import typer.main
 
 from xata_pg_assets.cli.commands import app
-from xata_pg_assets.postgres.checks import CHECKS
+from xata_pg_assets.postgres.checks import CHECKS, REWRITING_CHECKS
 from xata_pg_assets.settings import Settings
 from xata_pg_assets.xata.records import Reason
 
 ROOT = Path(__file__).parent.parent
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+ALL_CHECKS = {**CHECKS, **REWRITING_CHECKS}
 COMMANDS = typer.main.get_command(app).commands
 COMMAND_LINE = re.compile(r"^\$ (?:[A-Z_]+=\S+ )*(xata-pg .*)$", re.MULTILINE)
 TOLD_BY_OTHERS = {"connection refused", 'type "vector" already exists'}  # PostgreSQL's own words
@@ -52,10 +53,10 @@ def test_every_setting_is_there(generated, name):
     assert str(field.description) in page
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", ALL_CHECKS)
 def test_every_check_is_there(generated, check):
     assert f"\n## {check}\n" in PAGES["checks"]
-    assert CHECKS[check] in generated.on_page_markdown(PAGES["checks"])
+    assert ALL_CHECKS[check] in generated.on_page_markdown(PAGES["checks"])
 
 
 @pytest.mark.parametrize("reason", Reason)

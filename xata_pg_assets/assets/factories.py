@@ -1,6 +1,7 @@
 """Assets and checks of one table, made from its spec: thin ops around the migration."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -9,12 +10,24 @@ from xata_pg_assets.assets.shown import check_metadata, table_of
 from xata_pg_assets.assets.specs import XataTranslator, postgres_key
 from xata_pg_assets.assets.step import step
 from xata_pg_assets.migration import Migration
+from xata_pg_assets.plan.naming import NameSpace, snake_case
 from xata_pg_assets.plan.tables import TargetTable
-from xata_pg_assets.postgres.checks import BLOCKING, CHECKS
+from xata_pg_assets.postgres.checks import BLOCKING, checks_of
+from xata_pg_assets.postgres.indexes import Built
 from xata_pg_assets.postgres.ledger import Entry
 from xata_pg_assets.report.pace import describe_pace, describe_seconds
 
-__all__ = ["asset", "make_mapping_asset", "make_postgres_asset", "make_postgres_checks", "make_xata_asset"]
+__all__ = [
+    "BUILT",
+    "asset",
+    "make_extra_assets",
+    "make_mapping_asset",
+    "make_postgres_asset",
+    "make_postgres_checks",
+    "make_xata_asset",
+]
+
+BUILT = "built"  # the sentence on what became of an index or of search columns, among the metadata
 
 
 def make_xata_asset(
@@ -90,11 +103,43 @@ def make_postgres_asset(
     return postgres
 
 
+def make_extra_assets(
+    translator: XataTranslator, table: TargetTable, names: NameSpace, tags: Mapping[str, str]
+) -> Iterator[dg.AssetsDefinition]:
+    """What the settings ask for beside the table: its search columns, and an index for each vector column.
+
+    `names` are those of the steps.
+    """
+    if table.search_columns:
+        build = partial(Migration.build_search, table=table)
+        name = names.take(f"search__{snake_case(table.name)}")
+        yield _extra(translator.get_search_spec(table), name, tags, f"{table.name}: search columns", build)
+    for index in table.vector_indexes:
+        build = partial(Migration.build_vector_index, table=table, index=index)
+        name = names.take(f"vector_index__{snake_case(f'{table.name}_{index.column}')}")
+        yield _extra(translator.get_vector_index_spec(table, index), name, tags, f"{table.name}: index", build)
+
+
+def _extra(
+    spec: dg.AssetSpec, op_name: str, tags: Mapping[str, str], what: str, build: Callable[[Migration], Built]
+) -> dg.AssetsDefinition:
+    @asset(spec, op_name, tags)
+    def extra(context: dg.AssetExecutionContext, migration: dg.ResourceParam[Migration]) -> dg.MaterializeResult[None]:
+        with step(context, migration):
+            built = build(migration)
+        context.log.info(f"{built.sentence(what)}.")
+        return dg.MaterializeResult(
+            metadata={BUILT: built.sentence(what), "is new": built.is_new, "seconds": round(built.seconds, 3)}
+        )
+
+    return extra
+
+
 def make_postgres_checks(table: TargetTable, op_name: str, tags: Mapping[str, str]) -> dg.AssetChecksDefinition:
-    """The seven checks of the migrated table, which can be run together or one by one."""
+    """The checks of the migrated table, which can be run together or one by one."""
     specs = [
         dg.AssetCheckSpec(name, asset=postgres_key(table), description=text, blocking=name in BLOCKING)
-        for name, text in CHECKS.items()
+        for name, text in checks_of(table).items()
     ]
 
     @dg.op(

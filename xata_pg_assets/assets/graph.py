@@ -8,6 +8,7 @@ import dagster as dg
 from dagster._core.storage.tags import PRIORITY_TAG
 
 from xata_pg_assets.assets.factories import (
+    make_extra_assets,
     make_mapping_asset,
     make_postgres_asset,
     make_postgres_checks,
@@ -46,6 +47,10 @@ def build_definitions(migration: Migration, write_page: PageWriter | None = None
         assets.append(make_mapping_asset(translator, table, f"id_mapping__{name}", tags))
         assets.append(make_postgres_asset(translator, table, f"{LOAD}{name}", tags))
         checks.append(make_postgres_checks(table, f"checks__{name}", tags))
+    for order, table in enumerate(migration.plan.tables, len(migration.plan.tables) + 1):
+        # All tables are in and the report on them is written before the first index is built, which may take hours
+        tags = {PRIORITY_TAG: str(-order)}
+        assets += make_extra_assets(translator, table, names, tags)
     report_job = make_report_job()
     return dg.Definitions(
         assets=assets,

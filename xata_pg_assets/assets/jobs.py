@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from xata_pg_assets.assets.specs import EXPORT_KEY, REPORT_KEY, keys, postgres_key
+from xata_pg_assets.assets.specs import EXPORT_KEY, REPORT_KEY, extra_keys, keys, postgres_key
 from xata_pg_assets.assets.step import step
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.domains import domains, with_upstream
@@ -50,7 +50,9 @@ def make_asset_jobs(plan: Plan) -> Iterator[UnresolvedAssetJobDefinition]:
         own = ", ".join(table.name for table in tables)
         yield dg.define_asset_job(
             names.take(f"{MIGRATE_JOB}_{domain}"),
-            selection=dg.AssetSelection.assets(EXPORT_KEY, REPORT_KEY, *keys(with_upstream(plan, tables))),
+            selection=dg.AssetSelection.assets(
+                EXPORT_KEY, REPORT_KEY, *keys(with_upstream(plan, tables)), *extra_keys(tables)
+            ),
             description=f"Migrate {own}, and the tables that these link to; then write the report.",
             tags={"domain": domain},
         )

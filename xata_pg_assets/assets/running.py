@@ -8,13 +8,16 @@ from uuid import uuid4
 
 import dagster as dg
 
+from xata_pg_assets.assets.factories import BUILT
 from xata_pg_assets.assets.graph import CHECK_JOB, LOAD, MIGRATE_JOB, build_definitions
 from xata_pg_assets.assets.instance import kept_open, open_instance
-from xata_pg_assets.assets.specs import keys, postgres_key
+from xata_pg_assets.assets.specs import extra_keys, keys, postgres_key
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import TargetTable
 
-__all__ = ["RunResult", "run_checks", "run_migration"]
+__all__ = ["RunResult", "run_checks", "run_indexes", "run_migration"]
+
+INDEX_JOB = "index"
 
 _INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 # A step fails with it only to keep back what depends on its table: the ledger holds the result of the check
@@ -24,11 +27,15 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended: one line for each step that failed, and the tables that were left out for it."""
+    """How a run ended: one line for each step that failed, and the tables that were left out for it.
+
+    `built` has a line for each index and for each table's search columns.
+    """
 
     run_id: str
     errors: tuple[str, ...]
     skipped: tuple[str, ...]
+    built: tuple[str, ...] = ()
 
     @property
     def lines(self) -> list[str]:
@@ -39,7 +46,9 @@ class RunResult:
 
 def run_migration(migration: Migration, tables: Sequence[TargetTable] | None = None) -> RunResult:
     """Materialize the assets of the tables (all by default), checks included."""
-    selection = dg.AssetSelection.all() if tables is None else dg.AssetSelection.assets(*keys(tables))
+    selection = (
+        dg.AssetSelection.all() if tables is None else dg.AssetSelection.assets(*keys(tables), *extra_keys(tables))
+    )
     return _run(migration, MIGRATE_JOB, selection)
 
 
@@ -47,6 +56,12 @@ def run_checks(migration: Migration, tables: Sequence[TargetTable] | None = None
     """Run the checks of the tables (all by default) and nothing else."""
     chosen = migration.plan.tables if tables is None else tables
     return _run(migration, CHECK_JOB, dg.AssetSelection.checks_for_assets(*(postgres_key(table) for table in chosen)))
+
+
+def run_indexes(migration: Migration, tables: Sequence[TargetTable] | None = None) -> RunResult:
+    """Build the vector indexes and search columns of the tables (all by default) and nothing else."""
+    chosen = migration.plan.tables if tables is None else tables
+    return _run(migration, INDEX_JOB, dg.AssetSelection.assets(*extra_keys(chosen)))
 
 
 def _run(migration: Migration, job: str, selection: dg.AssetSelection) -> RunResult:
@@ -79,6 +94,12 @@ def _run(migration: Migration, job: str, selection: dg.AssetSelection) -> RunRes
         run_id=result.run_id,
         errors=tuple(_message(event) for event in events if event.is_step_failure and not _is_of(event, _RED_CHECK)),
         skipped=tuple(sorted(step.removeprefix(LOAD) for step in left_out if step.startswith(LOAD))),
+        built=tuple(
+            str(event.step_materialization_data.materialization.metadata[BUILT].value)
+            for event in events
+            if event.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION
+            and BUILT in event.step_materialization_data.materialization.metadata
+        ),
     )
 
 

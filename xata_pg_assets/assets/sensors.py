@@ -96,6 +96,7 @@ def _request(plan: Plan, newer: set[str], now: Mapping[str, list[int]]) -> dg.Ru
     """Ask for the tables of the files, and for those that link to them: a link may lead somewhere now."""
     changed = [plan.by_xata_name[name] for name in newer]
     touched = {other.xata_name for table in changed for other, _ in plan.referrers(table)} | newer
+    touched |= {table.xata_name for table in plan.tables if table.rewritten}  # an id may be one of any table
     tables: list[TargetTable] = [table for table in plan.tables if table.xata_name in touched]
     digest = hashlib.sha256(json.dumps(now, sort_keys=True).encode()).hexdigest()
     return dg.RunRequest(run_key=digest, asset_selection=[EXPORT_KEY, *keys(tables), REPORT_KEY])

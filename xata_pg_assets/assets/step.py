@@ -28,8 +28,8 @@ SECONDS_BETWEEN = 10
 
 
 @dataclass(slots=True)
-class _Reading:
-    """A table that is being read: when that began, and when it was last told of."""
+class _Running:
+    """A table whose file is read, or that gets an index: when that began, and when it was last told of."""
 
     size: int | None
     started: float
@@ -41,21 +41,28 @@ class RunLog:
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
-        self._reading: dict[str, _Reading] = {}
+        self._running: dict[str, _Running] = {}
 
     def begin(self, table: TargetTable, step: Step, size: int | None) -> None:
         """Start the clock of a step."""
-        if step == "staging":
+        if step in ("staging", "indexing"):
             now = perf_counter()
-            self._reading[table.name] = _Reading(size, now, now)
+            self._running[table.name] = _Running(size, now, now)
 
     def advance(self, table: TargetTable, rows: int, size: int) -> None:
         """Tell how far the reading is, where that was not told for a while."""
-        now, reading = perf_counter(), self._reading.get(table.name)
-        if reading is not None and now - reading.told >= SECONDS_BETWEEN:
-            reading.told = now
-            pace = describe_pace(rows, now - reading.started, size, reading.size)
+        now, running = perf_counter(), self._running.get(table.name)
+        if running is not None and now - running.told >= SECONDS_BETWEEN:
+            running.told = now
+            pace = describe_pace(rows, now - running.started, size, running.size)
             self._log.info(f"Reading {table.xata_name}: {pace}.")
+
+    def tell(self, table: TargetTable, text: str) -> None:
+        """Tell how far an index is, where nothing was told for a while."""
+        now, running = perf_counter(), self._running.get(table.name)
+        if running is not None and now - running.told >= SECONDS_BETWEEN:
+            running.told = now
+            self._log.info(f"{table.name}: {text}.")
 
     def end(self, table: TargetTable, step: Step) -> None:
         """Nothing: the step itself tells how it ended."""

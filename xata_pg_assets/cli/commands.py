@@ -100,8 +100,9 @@ def sql(
     settings: Settings,
     folder: Annotated[Path, typer.Argument(help="folder to write to; made where it is missing")],
     pgvector_schema: Annotated[
-        str, typer.Option(help="schema that pgvector is in, or goes to, in the target")
-    ] = "public",
+        str | None,
+        typer.Option(help="schema that pgvector is in, or goes to, in the target; default: public, or as the preset"),
+    ] = None,
 ) -> None:
     """Write the migration as numbered scripts for psql, which do the same without Python. Touches no database.
 
@@ -152,6 +153,38 @@ def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) 
             return run_migration(migration, chosen)
 
     _run_and_report(migration, run, _chosen(migration, tables), as_json=as_json, is_alone=True)
+
+
+@app.command()
+@with_settings
+def index(settings: Settings, tables: Tables = None) -> None:
+    """Build the vector indexes and search columns that the settings ask for, of tables that are migrated.
+
+    What is there as it should be is left, so that the command can be given again; migrate does the same after its
+    tables.
+
+    Example: xata-pg index --vector-index hnsw --search posts.title,posts.body
+    """
+    from xata_pg_assets.assets.running import run_indexes
+    from xata_pg_assets.migration import Migration
+    from xata_pg_assets.report.progress import progress
+
+    migration = Migration.from_settings(settings)
+    chosen = _chosen(migration, tables)
+    if not any(table.vector_indexes or table.search_columns for table in chosen or migration.plan.tables):
+        raise UsageError("settings vector_index and search: they ask for nothing here; set one of them")
+    with _migrated(migration) as conn:
+        migration.refuse_accepted(conn)
+    with closing(migration), progress(err) as observer, migration.alone():
+        migration.observer = observer
+        _ = migration.layout
+        result = run_indexes(migration, chosen)
+    for line in result.built:
+        print(in_one_line(line), file=sys.stderr)
+    for line in result.errors:
+        print(f"error: {in_one_line(line)}", file=sys.stderr)
+    if result.errors:
+        raise typer.Exit(ExitCode.NOT_FINISHED)
 
 
 @app.command()

@@ -20,7 +20,8 @@ from xata_pg_assets.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings, i
 __all__ = ["as_environment", "with_settings"]
 
 _PANEL = "Settings (also as XATA_PG_… variables and in the settings file)"
-_METAVARS: Mapping[Any, str | None] = {bool: None, list[str]: "TABLE.COLUMN=RULE"}
+_METAVARS = {"on_delete_links": "TABLE.COLUMN=RULE", "grants": "ROLE=RIGHT"}
+_EXAMPLES = {"on_delete_links": "posts.author=cascade", "grants": "anon=read"}
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -36,8 +37,9 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         config: Path | None = given.pop("config")
         if config is not None:
             os.environ[CONFIG_VARIABLE] = str(config.resolve())
-        if given["on_delete_links"] is not None:
-            given["on_delete_links"] = _rules(given["on_delete_links"])
+        for name in _EXAMPLES:
+            if given[name] is not None:
+                given[name] = _rules(name, given[name])
         command(settings=load_settings(config, given), **arguments)
 
     parameters = [*own, *flags.values()]
@@ -70,14 +72,14 @@ def _flags() -> Mapping[str, inspect.Parameter]:
     for field_name, field in Settings.model_fields.items():
         name = _name(field_name, field)
         flag = name.replace("_", "-")
-        type_: Any = bool if field.annotation is bool else list[str] if name == "on_delete_links" else str
+        type_: Any = bool if field.annotation is bool else list[str] if name in _EXAMPLES else str
         choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
         option = typer.Option(
             f"--{flag}/--no-{flag}" if type_ is bool else f"--{flag}",
             help=field.description,
             rich_help_panel=_PANEL,
             show_default=False,
-            metavar=_METAVARS.get(type_, "|".join(choices) or name.upper()),
+            metavar=None if type_ is bool else _METAVARS.get(name, "|".join(choices) or name.upper()),
             autocompletion=_completion(choices) if choices else None,
         )
         parameters[name] = _parameter(name, type_, option)
@@ -104,12 +106,12 @@ def _name(field_name: str, field: FieldInfo) -> str:
     return field.validation_alias if isinstance(field.validation_alias, str) else field_name
 
 
-def _rules(pairs: list[str]) -> Mapping[str, str]:
-    """Read `table.column=rule` pairs."""
+def _rules(name: str, pairs: list[str]) -> Mapping[str, str]:
+    """Read `table.column=rule` pairs, and `role=right` ones."""
     for pair in pairs:
         if "=" not in pair:
-            raise UsageError(f"flag --on-delete-links: {pair!r} is no rule; write posts.author=cascade")
-    return {link: rule for link, _, rule in (pair.rpartition("=") for pair in pairs)}
+            raise UsageError(f"flag --{name.replace('_', '-')}: {pair!r} is no rule; write {_EXAMPLES[name]}")
+    return {key: rule for key, _, rule in (pair.rpartition("=") for pair in pairs)}
 
 
 def _text(value: Any) -> str:
@@ -120,4 +122,6 @@ def _text(value: Any) -> str:
         return str(value.resolve())
     if isinstance(value, Mapping):
         return json.dumps(dict(value))
+    if isinstance(value, tuple):
+        return ",".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)

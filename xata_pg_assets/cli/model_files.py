@@ -11,6 +11,7 @@ from xata_pg_assets.models.names import names_csv
 from xata_pg_assets.models.prisma import prisma_models
 from xata_pg_assets.models.sqlalchemy import sqlalchemy_models
 from xata_pg_assets.postgres.ddl import plan_statements
+from xata_pg_assets.postgres.search import extra_statements
 from xata_pg_assets.settings import Settings
 
 __all__ = ["model_text", "write_model"]
@@ -24,7 +25,8 @@ def model_text(settings: Settings, language: str) -> str:
     if language == "names":
         return names_csv(migration.plan)
     if language == "sql":
-        statements = plan_statements(migration.wanted_layout, migration.plan)
+        layout, plan = migration.wanted_layout, migration.plan
+        statements = plan_statements(layout, plan) + extra_statements(layout, plan)
         return "".join(f"{statement.as_string()};\n" for statement in statements)
     return _MODELS[language](migration.plan, settings.target_schema)
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Literal
 
 from xata_pg_assets.errors import UsageError
+from xata_pg_assets.plan.extras import (
+    Distance,
+    IndexMethod,
+    SearchColumn,
+    VectorIndex,
+    chosen_columns,
+    search_columns,
+    vector_indexes,
+)
 from xata_pg_assets.plan.naming import (
     MAX_TABLE_BYTES,
     PGVECTOR_TYPES,
@@ -32,9 +41,21 @@ from xata_pg_assets.plan.types import (
 )
 from xata_pg_assets.xata.schema import XataColumn, XataSchema, XataTable, XataType
 
-__all__ = ["Habit", "Link", "OnDelete", "Plan", "PlanOptions", "Role", "TargetColumn", "TargetTable", "make_plan"]
+__all__ = [
+    "Habit",
+    "Link",
+    "OnDelete",
+    "Plan",
+    "PlanOptions",
+    "Right",
+    "Role",
+    "TargetColumn",
+    "TargetTable",
+    "make_plan",
+]
 
 OnDelete = Literal["set null", "no action", "restrict", "cascade"]
+Right = Literal["none", "read", "write"]
 Habit = Literal["xata_touch", "new_xata_id", "lookup"]
 
 METADATA: Mapping[str, tuple[str, XataType, ColumnType]] = {
@@ -69,6 +90,13 @@ class PlanOptions:
     metadata_triggers: bool = False
     new_xata_ids: bool = False
     lookup_views: bool = False
+    vector_index: IndexMethod | Literal["none"] = "none"
+    vector_distance: Distance = "cosine"
+    search: tuple[str, ...] = ()
+    search_language: str = "simple"
+    rewrite_ids: tuple[str, ...] = ()
+    grants: Mapping[str, Right] = field(default_factory=dict)
+    row_level_security: bool = False
 
     @property
     def habits(self) -> tuple[Habit, ...]:
@@ -125,7 +153,8 @@ class TargetColumn:
 class TargetTable:
     """One target table, with the names of everything that is made for it.
 
-    `cycle` holds the Xata names of the tables it shares a cycle with, itself among them.
+    `cycle` holds the Xata names of the tables it shares a cycle with, itself among them; `rewritten` are the columns
+    whose old ids become new ones.
     """
 
     xata_name: str
@@ -137,6 +166,12 @@ class TargetTable:
     columns: tuple[TargetColumn, ...]
     cycle: frozenset[str] = frozenset()
     habits: tuple[Habit, ...] = ()
+    grants: tuple[tuple[str, Right], ...] = ()
+    row_level_security: bool = False
+    rewritten: tuple[TargetColumn, ...] = ()
+    # Made after the table, and no part of what it is
+    vector_indexes: tuple[VectorIndex, ...] = field(default=(), repr=False)
+    search_columns: tuple[SearchColumn, ...] = field(default=(), repr=False)
 
     @cached_property
     def links(self) -> tuple[TargetColumn, ...]:
@@ -233,7 +268,7 @@ def make_plan(schema: XataSchema, options: PlanOptions | None = None) -> Plan:
     """Decide every target table of a schema.
 
     Raises:
-        UsageError: `on_delete_links` names a link that the schema does not have.
+        UsageError: `on_delete_links` names a link that the schema does not have, `search` a column that it does not.
     """
     options = options or PlanOptions()
     _refuse_unknown_links(schema, options)
@@ -249,7 +284,35 @@ def make_plan(schema: XataSchema, options: PlanOptions | None = None) -> Plan:
         table.name: maker.make(table, name, staging.take(cut(table.name, table.name)), in_cycle[table.name])
         for table, name in zip(schema.tables, taken, strict=True)
     }
-    return Plan(tuple(tables[name] for name in load_order(links)), tuple(maker.warnings))
+    ordered = _with_extras([tables[name] for name in load_order(links)], options, maker.relations, maker.warnings)
+    return Plan(tuple(ordered), tuple(maker.warnings))
+
+
+def _with_extras(
+    tables: list[TargetTable], options: PlanOptions, relations: NameSpace, warnings: list[str]
+) -> Iterator[TargetTable]:
+    """Add what is chosen by column; its names come last, so that they change no other."""
+    searched = chosen_columns(tables, "search", options.search)
+    rewritten = chosen_columns(tables, "rewrite_ids", options.rewrite_ids)
+    for name, column in ((name, column) for name, columns in rewritten.items() for column in columns):
+        if column.unique_constraint:
+            raise UsageError(
+                f"setting rewrite_ids: {name}.{column.xata_name} is unique, and ids of two tables may become one "
+                "number; leave it out"
+            )
+    for table in tables:
+        indexes: Iterator[VectorIndex] = iter(())
+        if options.vector_index != "none":
+            indexes = vector_indexes(table, options.vector_index, options.vector_distance, relations, warnings)
+        names = NameSpace((*RESERVED, *(column.name for column in table.columns)))
+        wanted = searched.get(table.xata_name, [])
+        searching = search_columns(table, wanted, options.search_language, names, relations)
+        yield replace(
+            table,
+            vector_indexes=tuple(indexes),
+            search_columns=tuple(searching),
+            rewritten=tuple(rewritten.get(table.xata_name, ())),
+        )
 
 
 def _known(schema: XataSchema, column: XataColumn) -> bool:
@@ -298,6 +361,8 @@ class _TableMaker:
             columns=tuple(columns),
             cycle=cycle,
             habits=self.options.habits,
+            grants=tuple(self.options.grants.items()),
+            row_level_security=self.options.row_level_security,
         )
 
     def _own(

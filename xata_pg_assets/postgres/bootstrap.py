@@ -36,7 +36,7 @@ def prepare(conn: Connection, layout: Layout, plan: Plan) -> Layout:
         for name in dict.fromkeys((layout.target_schema, layout.work_schema, layout.staging_schema)):
             _create_schema(conn, name)
         if plan.needs_pgvector and facts.pgvector_schema is None:
-            _create_pgvector(conn)
+            _create_pgvector(conn, layout)
         if "dangling_digest" not in column_types(conn, layout.work("loads")):  # none yet, or an older version's
             for statement in work_statements(layout):
                 conn.execute(statement)
@@ -80,10 +80,13 @@ def is_ours(conn: Connection, name: str) -> bool:
     return found == (True,)
 
 
-def _create_pgvector(conn: Connection) -> None:
+def _create_pgvector(conn: Connection, layout: Layout) -> None:
+    """Make the extension where the layout wants it, if there is such a schema; else in public."""
     mend = "have a superuser run: CREATE EXTENSION vector"
+    wanted = conn.execute("SELECT nspname FROM pg_namespace WHERE nspname = %s", (layout.pgvector_schema,)).fetchone()
+    schema = layout.pgvector_schema if wanted else "public"
     try:
-        conn.execute("CREATE EXTENSION vector SCHEMA public")
+        conn.execute(sql.SQL("CREATE EXTENSION vector SCHEMA {}").format(sql.Identifier(schema)))
     except (pg.UndefinedFile, pg.FeatureNotSupported):
         raise TargetError(
             "pgvector: the schema has vector columns and the server does not have the extension; install pgvector on it"

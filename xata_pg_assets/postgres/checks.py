@@ -17,19 +17,22 @@ from psycopg.rows import dict_row
 
 from xata_pg_assets.errors import counted
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
-from xata_pg_assets.postgres import habits, id_mapping, keys, ledger
+from xata_pg_assets.postgres import access, habits, id_mapping, keys, ledger
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.catalog import any_row, count_rows, exists
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.expected import Expected, comma, differ, expected_rows
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.loading import next_id, sequence_floor
+from xata_pg_assets.postgres.rewriting import count_rewritten, wrong_ids
 
 __all__ = [
     "BLOCKING",
     "CHECKS",
+    "REWRITING_CHECKS",
     "Budgets",
     "CheckResult",
+    "checks_of",
     "compared_columns",
     "evidence_query",
     "lost_or_extra",
@@ -45,6 +48,10 @@ CHECKS: Mapping[str, str] = {
     "not_null": "No NOT NULL column holds a null",
     "values_equal": "Every cell of every row equals the export's, to the last bit",
     "constraints_in_place": "Keys, indexes, NOT NULLs, defaults and the identity are as planned",
+}
+# Stands on those tables besides whose old ids are rewritten
+REWRITING_CHECKS: Mapping[str, str] = {
+    "ids_rewritten": "Every old id of the chosen columns is the new id of its row, or was left as it was",
 }
 # A child must not follow a parent whose ids or keys are wrong; wrong values are the parent's own trouble
 BLOCKING = frozenset({"id_mapping_one_to_one", "constraints_in_place"})
@@ -81,18 +88,23 @@ class CheckResult:
         return "ERROR"
 
 
+def checks_of(table: TargetTable) -> Mapping[str, str]:
+    """Return the checks that stand on a table, each with what it promises."""
+    return {**CHECKS, **REWRITING_CHECKS} if table.rewritten else CHECKS
+
+
 def run_checks(
     conn: Connection,
     layout: Layout,
     plan: Plan,
     table: TargetTable,
-    names: Collection[str] = tuple(CHECKS),
+    names: Collection[str] | None = None,
     budgets: Budgets = Budgets(),
 ) -> list[CheckResult]:
-    """Run the named checks on a loaded table and write their ends into the ledger."""
+    """Run the named checks on a loaded table, all by default, and write their ends into the ledger."""
     started = perf_counter()
     checker = _Checker(conn, layout, plan, table, budgets)
-    results = [checker.run(name) for name in CHECKS if name in names]
+    results = [checker.run(name) for name in checks_of(table) if names is None or name in names]
     with conn.transaction():
         line = ledger.entry(conn, layout, table)
         ledger.record(
@@ -303,6 +315,35 @@ class _Checker:
         query = self._wrong_cells(self.compared) if differing else self._lost_or_extra()
         return self._failed("values_equal", text, query, facts)
 
+    def _ids_rewritten(self) -> CheckResult:
+        name, columns, mapped = "ids_rewritten", self.table.rewritten, self.expected.mapped
+        if not self.is_staged:
+            return CheckResult(name, True, "no rows are staged: the ids are as they were loaded")
+        found = [count_rewritten(self.conn, self.layout, mapped, self.table, column) for column in columns]
+        tables: dict[str, int] = {}
+        for each in found:
+            for table, count in each.tables.items():
+                tables[table] = tables.get(table, 0) + count
+        facts = {
+            "rewritten_ids": sum(tables.values()),
+            "ambiguous_ids": sum(each.ambiguous for each in found),
+            "unresolved_ids": sum(each.unresolved for each in found),
+        }
+        leads = ", ".join(f"{count:,} to {table}" for table, count in sorted(tables.items()))
+        text = f"{counted(facts['rewritten_ids'], 'id')} rewritten" + (f" ({leads})" if leads else "")
+        text += (
+            f"; left as they were: {facts['ambiguous_ids']:,} of several tables, {facts['unresolved_ids']:,} of no row"
+        )
+        wrong = sum(each.wrong for each in found)
+        if wrong:
+            return self._failed(
+                name,
+                f"{counted(wrong, 'value')} not as the mapping says; {text}",
+                wrong_ids(self.layout, mapped, self.table, columns),
+                facts,
+            )
+        return CheckResult(name, True, text, facts=facts)
+
     def _constraints_in_place(self) -> CheckResult:
         on_the_way = keys.waiting(self.conn, self.expected) if self.is_staged else frozenset()
         missing = keys.missing(self.conn, self.layout, self.plan, self.table)
@@ -315,6 +356,7 @@ class _Checker:
             or (key.kind == "f" and not exists(self.conn, self.layout.target(self.plan.by_name[key.references])))
         ]
         lacking += [what for what, _ in habits.lacking(self.conn, self.layout, self.table)]
+        lacking += [what for what, _ in access.lacking(self.conn, self.layout, self.table)]
         lacking += self._lacking_from_cycle()
         floor = sequence_floor(self.conn, self.layout, self.table)
         if next_id(self.conn, self.layout, self.table) < floor:
@@ -495,11 +537,12 @@ def _other_ids(_: Expected, number: int, column: TargetColumn) -> Mapping[str, s
 
 def _joined(expected: Expected) -> sql.Composed:
     """Every staged row, with what should be and what is in the target."""
-    return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id{} LEFT JOIN {} AS t ON t.id = m.new_id").format(
+    return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id{} LEFT JOIN {} AS t ON t.id = m.new_id{}").format(
         expected.layout.staging(expected.table),
         expected.layout.mapping(expected.table),
         expected.parents,
         expected.layout.target(expected.table),
+        expected.rewriting,
     )
 
 
@@ -514,11 +557,12 @@ def _joined_by_new_ids(expected: Expected) -> sql.Composed:
         )
         for number, column in enumerate(expected.table.links)
     )
-    return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id LEFT JOIN {} AS t ON t.id = m.new_id{}").format(
+    return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id LEFT JOIN {} AS t ON t.id = m.new_id{}{}").format(
         expected.layout.staging(expected.table),
         expected.layout.mapping(expected.table),
         expected.layout.target(expected.table),
         links,
+        expected.rewriting,
     )
 
 

@@ -17,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from xata_pg_assets.errors import TargetError, TransientError, UnreachableError, UsageError, XataPgError
+from xata_pg_assets.postgres.hosts import is_transaction_pooled, known_transaction_pooler
 
 __all__ = [
     "MIGRATING",
@@ -70,6 +71,9 @@ _LINK = {"connect_timeout": "60", "keepalives_idle": "60", "keepalives_interval"
 
 _TRIES = 9
 
+# The connection strings of this process that were seen to lead to sessions that last
+_KEEPING_SESSIONS = set[str]()
+
 # Rows of a stream that are fetched at once: few enough for long texts
 _ROWS_AT_ONCE = 500
 
@@ -107,17 +111,21 @@ def connect(url: str, role: Literal["target", "source"] = "target") -> Connectio
     """Open a session whose settings are ours, in autocommit; errors name the server by its `role`.
 
     Raises:
-        UsageError: the URL is none.
+        UsageError: the URL is none, or a pooler in transaction mode is in between.
         UnreachableError: the server cannot be reached or refuses the login.
     """
     try:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         raise UsageError(f"setting {role}: not a PostgreSQL URL; write postgresql://user@host:5432/database") from None
+    pooler = known_transaction_pooler(url)
+    if pooler is not None:
+        raise UsageError(f"{role} {describe_target(url)}: {pooler}")
     try:
         given |= {"connect_timeout": None} if "PGCONNECT_TIMEOUT" in os.environ else {}
         watched = make_conninfo(url, **{name: value for name, value in _LINK.items() if name not in given})
-        conn = psycopg.connect(watched, autocommit=True, prepare_threshold=None, application_name="xata_pg_assets")
+        conn = _open(watched)
+        _refuse_transaction_pooler(conn, url, watched, role)
     except psycopg.OperationalError as error:
         raise UnreachableError(f"{role} {describe_target(url)}: {_reason(error)}; is the server up?") from None
     _lift_timeout(conn)
@@ -127,6 +135,30 @@ def connect(url: str, role: Literal["target", "source"] = "target") -> Connectio
     except pg.InvalidParameterValue:
         _configure(conn, settings)
     return conn
+
+
+def _open(url: str) -> Connection:
+    return psycopg.connect(url, autocommit=True, prepare_threshold=None, application_name="xata_pg_assets")
+
+
+def _refuse_transaction_pooler(conn: Connection, url: str, watched: str, role: str) -> None:
+    """Refuse a connection that keeps no session, before a setting goes to a session that is somebody else's next.
+
+    Raises:
+        UsageError: a pooler in transaction mode is in between.
+    """
+    if url in _KEEPING_SESSIONS:
+        return
+    for _ in range(_TRIES):
+        with suppress(pg.QueryCanceled):
+            if is_transaction_pooled(conn, lambda: _open(watched)):
+                conn.close()
+                raise UsageError(
+                    f"{role} {describe_target(url)}: a pooler in transaction mode is in between, which keeps no "
+                    "session; connect to the server itself, or to a pool in session mode"
+                )
+            break
+    _KEEPING_SESSIONS.add(url)
 
 
 def _configure(conn: Connection, settings: Mapping[str, str]) -> None:

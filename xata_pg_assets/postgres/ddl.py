@@ -23,6 +23,7 @@ __all__ = [
     "create_schema",
     "create_table",
     "create_table_as",
+    "enable_row_level_security",
     "indexed_links",
     "plan_statements",
     "set_default",
@@ -128,6 +129,11 @@ def add_identity(layout: Layout, table: TargetTable) -> sql.Composed:
     return sql.SQL("ALTER TABLE {} ALTER COLUMN id ADD {}").format(layout.target(table), _identity(layout, table))
 
 
+def enable_row_level_security(layout: Layout, table: TargetTable) -> sql.Composed:
+    """Let nobody but the owner see a row that no policy shows."""
+    return sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(layout.target(table))
+
+
 def set_identity(layout: Layout, table: TargetTable) -> sql.Composed:
     """Make the identity of `id` what it was made as; where it goes on stays."""
     return sql.SQL(
@@ -147,6 +153,8 @@ def plan_statements(layout: Layout, plan: Plan) -> list[sql.Composed]:
     if layout.target_schema != "public":
         statements.append(create_schema(layout.target_schema))
     if plan.needs_pgvector:
+        if layout.pgvector_schema not in ("public", layout.target_schema):
+            statements.append(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(layout.pgvector_schema)))
         statements.append(create_pgvector(layout))
     for table in plan.tables:
         statements += create_table(layout, table)
@@ -155,6 +163,7 @@ def plan_statements(layout: Layout, plan: Plan) -> list[sql.Composed]:
         statements += [add_unique(layout, table, column) for column in table.columns if column.unique_constraint]
         statements += [create_index(layout, table, column) for column in indexed_links(table)]
     statements += [add_foreign_key(layout, plan, table, column) for table in plan.tables for column in table.links]
+    statements += [enable_row_level_security(layout, table) for table in plan.tables if table.row_level_security]
     return statements
 
 

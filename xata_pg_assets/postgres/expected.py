@@ -16,6 +16,7 @@ from xata_pg_assets.postgres import ledger
 from xata_pg_assets.postgres.catalog import exists
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets.postgres.rewriting import looked_up, rewritten
 from xata_pg_assets.xata.schema import XataType
 
 __all__ = ["Expected", "comma", "converted", "differ", "expected_rows"]
@@ -23,7 +24,8 @@ __all__ = ["Expected", "comma", "converted", "differ", "expected_rows"]
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Composes the expected rows of one table; `s` is its staging table, `m` its mapping, `p0`… its parents.
+    """Composes the expected rows of one table; `s` is its staging table, `m` its mapping, `p0`… its parents,
+    `r0`… what becomes of old ids in its columns.
 
     `lines` is the ledger, by Xata name; `loaded` holds the Xata names of the tables that are in the target.
     """
@@ -43,7 +45,19 @@ class Expected:
             return sql.SQL("{}.new_id").format(self._alias(column))
         if column.xata_type is XataType.MULTIPLE:
             return sql.SQL("{}.list").format(sql.Identifier(f"l{self._list_columns.index(column)}"))
+        return self._staged(column)
+
+    def _staged(self, column: TargetColumn) -> sql.Composable:
+        """Return a staged value as it was read, or with its ids rewritten."""
+        if column in self.table.rewritten:
+            return rewritten(column, self._rewriting_alias(column))
         return sql.Identifier("s", column.staging)
+
+    @property
+    def mapped(self) -> list[TargetTable]:
+        """The tables whose ids have new ones."""
+        lines = self.lines
+        return [each for each in self.plan.tables if each.xata_name in lines and lines[each.xata_name].mapped_at]
 
     @property
     def values(self) -> sql.Composed:
@@ -53,18 +67,26 @@ class Expected:
     @property
     def source(self) -> sql.Composed:
         """What they are selected from: every staged row once, with its new id, those of its parents, and its lists."""
-        return sql.SQL("{} AS s JOIN {} AS m ON m.old_id = s.id{}{}").format(
-            self.layout.staging(self.table), self.layout.mapping(self.table), self.parents, self.lists
+        return sql.SQL("{} AS s JOIN {} AS m ON m.old_id = s.id{}{}{}").format(
+            self.layout.staging(self.table), self.layout.mapping(self.table), self.parents, self.rewriting, self.lists
         )
 
     @property
     def lists(self) -> sql.Composed:
-        """The joins to the staged lists as arrays: from a subquery PostgreSQL would not take them in parallel."""
+        """The joins to the lists as arrays: from a subquery PostgreSQL would not take them in parallel."""
         return sql.SQL("").join(
             sql.SQL(
                 " LEFT JOIN LATERAL jsonb_to_record(jsonb_build_object('list', {})) AS {} (list text[]) ON true"
-            ).format(sql.Identifier("s", column.staging), sql.Identifier(f"l{number}"))
+            ).format(self._staged(column), sql.Identifier(f"l{number}"))
             for number, column in enumerate(self._list_columns)
+        )
+
+    @property
+    def rewriting(self) -> sql.Composed:
+        """The joins to what becomes of the old ids in texts, lists and JSON; none where none is rewritten."""
+        return sql.SQL("").join(
+            looked_up(self.layout, self.mapped, self.table, column, self._rewriting_alias(column))
+            for column in self.table.rewritten
         )
 
     @property
@@ -111,12 +133,15 @@ class Expected:
         """
         stored = sql.Identifier("t", column.name)
         if column.xata_type is XataType.MULTIPLE:
-            return sql.Identifier("s", column.staging), sql.SQL("to_jsonb({})").format(stored)
+            return self._staged(column), sql.SQL("to_jsonb({})").format(stored)
         return self.value(column), sql.SQL("{}::{}").format(stored, self.layout.type(column.type))
 
     @property
     def _list_columns(self) -> list[TargetColumn]:
         return [column for column in self.table.columns if column.xata_type is XataType.MULTIPLE]
+
+    def _rewriting_alias(self, column: TargetColumn) -> sql.Identifier:
+        return sql.Identifier(f"r{self.table.rewritten.index(column)}")
 
     def _alias(self, column: TargetColumn) -> sql.Identifier:
         return sql.Identifier(f"p{self.table.links.index(column)}")

@@ -15,6 +15,7 @@ from xata_pg_assets.postgres import bootstrap
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.catalog import exists
 from xata_pg_assets.postgres.connection import MIGRATING, Connection
+from xata_pg_assets.postgres.expected import comma
 from xata_pg_assets.postgres.keys import facts_query
 from xata_pg_assets.postgres.layout import Layout
 
@@ -82,8 +83,13 @@ def _of_table(layout: Layout, table: TargetTable) -> Iterator[tuple[str, str, sq
         yield (
             "lookup",
             f"the view {table.name}_lookup",
-            sql.SQL("CREATE VIEW {} AS SELECT m.old_id AS {}, t.* FROM {} AS t JOIN {} AS m ON m.new_id = t.id").format(
-                lookup_view(layout, table.name), sql.Identifier(old_id), name, layout.mapping(table)
+            sql.SQL("CREATE VIEW {} AS SELECT m.old_id AS {}, {} FROM {} AS t JOIN {} AS m ON m.new_id = t.id").format(
+                lookup_view(layout, table.name),
+                sql.Identifier(old_id),
+                # By name: a search column beside them can be made anew
+                comma(sql.Identifier("t", column.name) for column in table.columns),
+                name,
+                layout.mapping(table),
             ),
         )
 

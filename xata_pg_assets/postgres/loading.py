@@ -10,7 +10,7 @@ from psycopg import sql
 
 from xata_pg_assets.errors import TargetError, TransientError
 from xata_pg_assets.plan.tables import Plan, Role, TargetTable
-from xata_pg_assets.postgres import ddl, habits, keys, ledger
+from xata_pg_assets.postgres import access, ddl, habits, keys, ledger
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.bootstrap import lock
 from xata_pg_assets.postgres.catalog import any_row, column_types, count_rows, exists, identity_sequence, name_is_a_type
@@ -89,6 +89,7 @@ class _Loader:
             else:
                 self._refuse_lost_staging(line)
                 self._refuse_unmade_parents(line)
+                self._refuse_unmapped()
                 links = DanglingLinks(self.conn, self.layout, self.plan, self.table, self.policy, self.read_again)
                 links.refuse_or_reject()
                 line = ledger.entry(self.conn, self.layout, self.table)
@@ -99,6 +100,7 @@ class _Loader:
                 facts = {"target_rows": line.staged_rows, "dangling_links": dangling}
             keys.ensure(self.conn, self.layout, self.plan, self.table, but=waiting)
             habits.ensure(self.conn, self.layout, self.table)
+            access.ensure(self.conn, self.layout, self.table)
             raise_identity(self.conn, self.layout, self.table)
             ledger.record(
                 self.conn,
@@ -144,6 +146,18 @@ class _Loader:
                 raise TargetError(
                     f"table {self.table.xata_name}: links to {parent.xata_name}, which is not migrated yet; "
                     f"migrate it first, or both: --tables {parent.xata_name},{self.table.xata_name}"
+                )
+
+    def _refuse_unmapped(self) -> None:
+        """An id whose table has no mapping yet would be taken for the id of no row."""
+        if not self.table.rewritten:
+            return
+        lines = ledger.entries(self.conn, self.layout)
+        for other in self.plan.tables:
+            if other.xata_name not in lines or lines[other.xata_name].mapped_at is None:
+                raise TargetError(
+                    f"table {self.table.xata_name}: rewrite_ids needs the new ids of all tables, and those of "
+                    f"{other.xata_name} are not given yet; run xata-pg migrate without --tables"
                 )
 
     def _refuse_lost_staging(self, line: ledger.Entry) -> None:

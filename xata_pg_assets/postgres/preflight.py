@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 from psycopg import errors as pg
 
+from xata_pg_assets.plan.extras import VectorIndex
 from xata_pg_assets.plan.tables import Plan
-from xata_pg_assets.postgres import ledger
+from xata_pg_assets.postgres import access, ledger
 from xata_pg_assets.postgres.bootstrap import MINIMUM_VERSION
 from xata_pg_assets.postgres.catalog import exists, is_type, name_is_a_type
 from xata_pg_assets.postgres.connection import Connection, server_facts
 from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets.postgres.search import unknown_language
 
-__all__ = ["problems"]
+__all__ = ["problems", "setting_problems"]
+
+# The first version of pgvector that has it
+_HNSW, _HALFVEC = (0, 5, 0), (0, 7, 0)
 
 
 def problems(conn: Connection, layout: Layout, plan: Plan) -> list[str]:
@@ -27,7 +33,34 @@ def problems(conn: Connection, layout: Layout, plan: Plan) -> list[str]:
         found += _schema_problems(conn, name)
     with suppress(pg.InsufficientPrivilege):  # a schema that may not be looked into is a problem told above
         found += _name_problems(conn, layout, plan)
-    return found
+    return found + setting_problems(conn, layout, plan)
+
+
+def setting_problems(conn: Connection, layout: Layout, plan: Plan) -> list[str]:
+    """Return one line for each thing that the settings ask for and the target does not have, with its mend."""
+    found = [_too_old(conn, index) for table in plan.tables for index in table.vector_indexes]
+    languages = dict.fromkeys(column.language for table in plan.tables for column in table.search_columns)
+    found += [unknown_language(conn, language) for language in languages]
+    found += access.problems(conn, layout, plan)
+    return [problem for problem in dict.fromkeys(found) if problem]
+
+
+def _too_old(conn: Connection, index: VectorIndex) -> str | None:
+    """Say so where pgvector is too old for the index: the one that is there, or else the one that would be made."""
+    row = conn.execute(
+        "SELECT coalesce((SELECT extversion FROM pg_extension WHERE extname = 'vector'),"
+        " (SELECT default_version FROM pg_available_extensions WHERE name = 'vector'))"
+    ).fetchone()
+    version: str = (row and row[0]) or ""
+    numbers = re.findall(r"[0-9]+", version)
+    needed, what = (_HALFVEC, "of more than 2,000 dimensions") if index.is_half else (_HNSW, "by hnsw")
+    if not numbers or tuple(map(int, numbers)) >= needed or (index.method == "ivfflat" and not index.is_half):
+        return None
+    return (
+        f"setting vector_index: an index {what} needs pgvector {'.'.join(map(str, needed))}, the target has {version}; "
+        "have its owner run ALTER EXTENSION vector UPDATE, or set vector_index to "
+        f"{'none' if index.is_half else 'ivfflat'}"
+    )
 
 
 def _name_problems(conn: Connection, layout: Layout, plan: Plan) -> list[str]:

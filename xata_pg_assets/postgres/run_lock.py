@@ -62,7 +62,7 @@ class RunLock:
             except BaseException:
                 conn.close()
                 raise
-            self._conn, self._pid = conn, conn.info.backend_pid
+            self._conn, self._pid = conn, _server_process(conn)
 
     def release(self) -> None:
         """Let others have it."""
@@ -94,6 +94,12 @@ class RunLock:
 def _own_name() -> str:
     """Name this process as others see it in pg_stat_activity, in the 63 bytes that PostgreSQL keeps."""
     return f"{_PREFIX}process {os.getpid()} on {socket.gethostname()[:24]}"
+
+
+def _server_process(conn: Connection) -> int:
+    """Return the number of the process that serves the connection: behind a pooler the connection has another."""
+    row = conn.execute("SELECT pg_backend_pid()").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _answers(conn: Connection) -> bool:

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-__all__ = ["SETTINGS", "start_settings"]
+__all__ = ["SETTINGS", "index_memory", "start_settings"]
 
 MB = 1024 * 1024
 
@@ -47,6 +47,11 @@ def start_settings(data_dir: Path, *, frugal: bool) -> dict[str, str]:
         "max_parallel_maintenance_workers": _helpers(),
         "dynamic_shared_memory_type": "mmap" if frugal else _shared_memory_type(),
     }
+
+
+def index_memory() -> int:
+    """Return how many bytes the building of one index may take on a server of our own."""
+    return _memory() // 4
 
 
 def _megabytes(size: int, low: int, high: int) -> str:

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from xata_pg_assets.errors import TransientError, UsageError, counted
 from xata_pg_assets.plan.tables import Plan
-from xata_pg_assets.postgres import bootstrap, habits, ledger, staging
+from xata_pg_assets.postgres import bootstrap, habits, ledger, search, staging
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.catalog import column_types, count_rows, exists
 from xata_pg_assets.postgres.connection import Connection
@@ -168,6 +168,7 @@ class _Finder:
         table = self.plan.by_xata_name.get(line.xata_table)
         if table and table.name == line.target_table:
             own = there.keys() - {column.name for column in table.columns}
+            own -= search.own_columns(self.conn, self.layout.target_schema, table.name)
             yield from (f"column {name} of {text}" for name in sorted(own))
 
     def drop(self, *, force: bool) -> None:

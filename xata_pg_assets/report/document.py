@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import Role, TargetTable
 from xata_pg_assets.postgres import findings, ledger
-from xata_pg_assets.postgres.checks import CHECKS
+from xata_pg_assets.postgres.checks import CHECKS, REWRITING_CHECKS, checks_of
 from xata_pg_assets.postgres.connection import Connection, describe_target, server_facts
 from xata_pg_assets.postgres.figures import Figure, figures, totals
 from xata_pg_assets.report.diagram import Diagram, mermaid
@@ -227,7 +227,7 @@ def gather(migration: Migration, conn: Connection, report: Report, *, has_values
         mermaid=mermaid(plan),
         work_schema=visible(sql.Identifier(layout.work_schema).as_string(conn)),
         has_values=has_values,
-        checks=CHECKS,
+        checks={name: text for table in plan.tables for name, text in checks_of(table).items()},
     )
 
 
@@ -242,7 +242,7 @@ def _table_line(table: Report, line: ledger.Entry | None) -> TableLine:
         },
         checks=[
             CheckMark(name, by_name[name]["passed"], visible(by_name[name]["description"]))
-            for name in CHECKS
+            for name in (*CHECKS, *REWRITING_CHECKS)
             if name in by_name
         ],
         file=visible(line.file or "") if line else "",

@@ -31,6 +31,16 @@ def describe_plan(migration: Migration) -> dict[str, Any]:
         "target": migration.describe_target(),
         "tables": [_describe_table(plan, table, heads.get(table.xata_name)) for table in plan.tables],
         "cycles": [list(cycle) for cycle in plan.cycles],
+        "search_columns": [
+            {"table": table.name, "column": column.column, "search_column": column.name, "index": column.index}
+            for table in plan.tables
+            for column in table.search_columns
+        ],
+        "vector_indexes": [
+            {"table": table.name, "column": index.column, "index": index.name, "method": index.method}
+            for table in plan.tables
+            for index in table.vector_indexes
+        ],
         "renamed": [renaming for table in plan.tables for renaming in _renamings(table)],
         "warnings": [
             *plan.warnings,
@@ -106,6 +116,10 @@ def print_plan(console: Console, description: dict[str, Any]) -> None:
     console.print(grid)
     for cycle in description["cycles"]:
         console.print(f"cycle: {escape(' → '.join([*cycle, cycle[0]]))}; its foreign keys come with the later table")
+    for each in description["search_columns"]:
+        console.print(f"search: {escape(each['table'])}.{escape(each['search_column'])}, of {escape(each['column'])}")
+    for each in description["vector_indexes"]:
+        console.print(f"vector index: {escape(each['table'])}.{escape(each['column'])}, by {each['method']}")
     _print_renamings(console, description["renamed"])
     # What a person must not miss stands last, where the eye is
     for warning in description["warnings"]:

@@ -23,6 +23,7 @@ _WORDS: dict[Step, str] = {
     "mapping": "mapping ids",
     "loading": "loading",
     "checking": "checking",
+    "indexing": "indexing",
 }
 # Where nobody watches, only what takes long is worth a line
 _LONG = 1
@@ -102,6 +103,17 @@ class TerminalObserver:
             self._say(
                 f"reading {in_one_line(table.name)}: {describe_pace(rows, now - running.started, size, running.size)}"
             )
+
+    def tell(self, table: TargetTable, text: str) -> None:
+        """Show how far a step is that reads no file."""
+        running, now = self._running.get(table.name), perf_counter()
+        if running is None:
+            return
+        if running.task is not None:
+            self._progress.update(running.task, words=escape(text))
+        elif now - running.told >= _SECONDS_BETWEEN:
+            running.told = now
+            self._say(f"indexing {in_one_line(table.name)}: {in_one_line(text)}")
 
     def end(self, table: TargetTable, step: Step) -> None:
         """Take the table's line away; where nobody watches, say what took long."""

@@ -13,7 +13,7 @@ from xata_pg_assets import __version__
 from xata_pg_assets.errors import ExitCode
 from xata_pg_assets.plan.tables import Plan, TargetTable
 from xata_pg_assets.postgres import ledger
-from xata_pg_assets.postgres.checks import CHECKS
+from xata_pg_assets.postgres.checks import CHECKS, checks_of
 from xata_pg_assets.postgres.connection import Connection, ServerFacts, plain_text_warning, server_facts
 from xata_pg_assets.postgres.layout import Layout
 
@@ -45,6 +45,8 @@ def build_report(
         for table in (plan.tables if tables is None else tables)
     ]
     code = exit_code([line for _, line in chosen], errors)
+    if any(checks_of(table).keys() - line.checks.keys() for table, line in chosen):
+        code = ExitCode.NOT_FINISHED
     all_warnings = [*plan.warnings, *warnings, *(text for _, line in chosen for text in line.staging_warnings)]
     insecure = plain_text_warning(conn) if conn else None
     if insecure:
@@ -98,7 +100,7 @@ def _table(table: TargetTable, line: ledger.Entry) -> Mapping[str, Any]:
             {"xata_column": column.xata_name, "column": column.name, "type": str(column.type)}
             for column in table.columns
         ],
-        "checks": [{"name": name, **(line.checks.get(name) or _not_run(line))} for name in CHECKS],
+        "checks": [{"name": name, **(line.checks.get(name) or _not_run(line))} for name in checks_of(table)],
     }
 
 

@@ -15,6 +15,7 @@ __all__ = ["Problem", "Verdict", "amount", "judge", "what_is_in"]
 _GRAVITY = (
     "row_count",
     "values_equal",
+    "ids_rewritten",
     "foreign_keys",
     "id_mapping_one_to_one",
     "unique_values",

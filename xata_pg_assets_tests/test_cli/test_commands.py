@@ -22,6 +22,7 @@ COMMANDS = [
     "plan",
     "sql",
     "migrate",
+    "index",
     "check",
     "report",
     "erd",

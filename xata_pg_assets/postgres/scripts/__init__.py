@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from xata_pg_assets.plan.tables import ORDINAL, Plan, TargetTable
-from xata_pg_assets.postgres import ddl, habits, ledger
+from xata_pg_assets.postgres import access, ddl, habits, ledger
 from xata_pg_assets.postgres.bootstrap import MINIMUM_VERSION, mark_schema, work_statements
 from xata_pg_assets.postgres.checks import Budgets
 from xata_pg_assets.postgres.dangling import DanglingPolicy, dangling, needed_links, noted, without_their_links
@@ -20,6 +20,7 @@ from xata_pg_assets.postgres.scripts import landing, verify
 from xata_pg_assets.postgres.scripts.landing import CsvFile
 from xata_pg_assets.postgres.scripts.procedure import create_procedure
 from xata_pg_assets.postgres.scripts.text import MARK, Script, argument, do, raising
+from xata_pg_assets.postgres.search import extra_statements
 from xata_pg_assets.postgres.staging import is_droppable, tables_query
 
 __all__ = ["MARK", "CsvFile", "Scripts", "write_scripts"]
@@ -42,7 +43,9 @@ class Scripts:
     def expected(self, table: TargetTable) -> Expected:
         """Return what a table should hold; rows rejected meanwhile are looked up, never assumed to be there."""
         lines = {
-            each.xata_name: ledger.Entry(each.xata_name, each.name, each.mapping, staged_rows=-1)
+            each.xata_name: ledger.Entry(
+                each.xata_name, each.name, each.mapping, staged_rows=-1, mapped_at=ledger.now()
+            )
             for each in self.plan.tables
         }
         return Expected(self.layout, self.plan, table, lines, frozenset(lines), is_exact=True)
@@ -58,6 +61,7 @@ def write_scripts(scripts: Scripts) -> list[Script]:
         _tables(scripts),
         _load(scripts),
         _keys(scripts),
+        *_extras(scripts),
         _verify(scripts),
         _clean_up(scripts),
     ]
@@ -277,9 +281,19 @@ def _keys(scripts: Scripts) -> Script:
     script.note("foreign keys, when every table is there")
     for table in plan.tables:
         script.run(*(ddl.add_foreign_key(layout, plan, table, column) for column in table.links))
-        script.run(*habits.statements_of(layout, table))
+        script.run(*habits.statements_of(layout, table), *access.statements_of(layout, table))
         script.run(ledger.recording(layout, table, loaded_at=sql.SQL("now()")))
     return script
+
+
+def _extras(scripts: Scripts) -> list[Script]:
+    """Write what the settings ask for beside the tables, where they do."""
+    statements = extra_statements(scripts.layout, scripts.plan)
+    if not statements:
+        return []
+    script = Script("60_search.sql", "search columns and vector indexes")
+    script.run(*statements)
+    return [script]
 
 
 def _verify(scripts: Scripts) -> Script:

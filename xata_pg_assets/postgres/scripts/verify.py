@@ -1,4 +1,4 @@
-"""The seven checks as queries for psql: the same comparisons, and the rows that are wrong printed."""
+"""The checks as queries for psql: the same comparisons, and the rows that are wrong printed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from xata_pg_assets.postgres.checks import (
 )
 from xata_pg_assets.postgres.expected import Expected, comma
 from xata_pg_assets.postgres.loading import floor_query
+from xata_pg_assets.postgres.rewriting import wrong_ids
 from xata_pg_assets.postgres.scripts.text import Script, do, joined
 
 __all__ = ["begin", "conclude", "verify"]
@@ -121,6 +122,15 @@ def _checks(expected: Expected, budgets: Budgets) -> dict[str, tuple[sql.Composa
         if column.not_null
     )
     lacking = _lacking(expected)
+    rewriting: dict[str, tuple[sql.Composable, sql.Composable]] = {}
+    if table.rewritten:
+        wrong_values = sql.SQL("(SELECT count(*) FROM ({}) AS w)").format(
+            wrong_ids(layout, expected.mapped, table, table.rewritten)
+        )
+        rewriting["ids_rewritten"] = (
+            sql.SQL("{} = 0").format(wrong_values),
+            sql.SQL("format('%s values are not as the mapping says', {})").format(wrong_values),
+        )
     return {
         "row_count": (
             sql.SQL(
@@ -160,6 +170,7 @@ def _checks(expected: Expected, budgets: Budgets) -> dict[str, tuple[sql.Composa
             sql.SQL("{} IS NULL").format(lacking),
             sql.SQL("coalesce('lacking: ' || {}, 'all keys, NOT NULLs and defaults are there')").format(lacking),
         ),
+        **rewriting,
     }
 
 

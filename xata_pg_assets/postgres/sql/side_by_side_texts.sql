@@ -1,0 +1,1 @@
+SELECT to_jsonb({staged}), to_jsonb({stored})
