@@ -37,7 +37,7 @@ def _values(field: FieldInfo) -> str:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
     if annotation is bool:
         return "`true`, `false`"
-    return {int: "a number"}.get(annotation, "a table of rules" if field.default_factory else "text")
+    return {int: "a number"}.get(annotation, "a table" if field.default_factory else "text")
 
 
 def _default(field: FieldInfo) -> str:

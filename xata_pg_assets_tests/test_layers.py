@@ -21,6 +21,7 @@ ROOMS = [
     "models",
     "settings",
     "postgres",
+    "files",
     "migration",
     "notebook",
     "report",
@@ -68,6 +69,7 @@ FORBIDDEN = {
     "models": IO | POSTGRES_DRIVERS | DAGSTER,
     "settings": POSTGRES_DRIVERS | DAGSTER,
     "postgres": DAGSTER,
+    "files": DAGSTER,
     "migration": DAGSTER,
     "notebook": DAGSTER,
 }

@@ -10,7 +10,7 @@ import dagster as dg
 
 from xata_pg_assets.assets.graph import CHECK_JOB, LOAD, MIGRATE_JOB, build_definitions
 from xata_pg_assets.assets.instance import kept_open, open_instance
-from xata_pg_assets.assets.specs import keys, postgres_key
+from xata_pg_assets.assets.specs import files_key, keys, postgres_key
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import TargetTable
 
@@ -39,14 +39,18 @@ class RunResult:
 
 def run_migration(migration: Migration, tables: Sequence[TargetTable] | None = None) -> RunResult:
     """Materialize the assets of the tables (all by default), checks included."""
-    selection = dg.AssetSelection.all() if tables is None else dg.AssetSelection.assets(*keys(tables))
+    selection = (
+        dg.AssetSelection.all() if tables is None else dg.AssetSelection.assets(*keys(tables, migration.file_columns))
+    )
     return _run(migration, MIGRATE_JOB, selection)
 
 
 def run_checks(migration: Migration, tables: Sequence[TargetTable] | None = None) -> RunResult:
     """Run the checks of the tables (all by default) and nothing else."""
     chosen = migration.plan.tables if tables is None else tables
-    return _run(migration, CHECK_JOB, dg.AssetSelection.checks_for_assets(*(postgres_key(table) for table in chosen)))
+    checked = [postgres_key(table) for table in chosen]
+    checked += [files_key(of) for of in migration.file_columns if of.table in chosen]
+    return _run(migration, CHECK_JOB, dg.AssetSelection.checks_for_assets(*checked))
 
 
 def _run(migration: Migration, job: str, selection: dg.AssetSelection) -> RunResult:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
 import dagster as dg
 
 from xata_pg_assets import __version__
+from xata_pg_assets.files.columns import FileColumn
 from xata_pg_assets.plan.domains import domains
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.staging import landing_columns
 
-__all__ = ["EXPORT_KEY", "REPORT_KEY", "XataTranslator", "keys", "mapping_key", "postgres_key", "xata_key"]
+__all__ = [
+    "EXPORT_KEY",
+    "REPORT_KEY",
+    "XataTranslator",
+    "files_key",
+    "keys",
+    "mapping_key",
+    "postgres_key",
+    "xata_key",
+]
 
 EXPORT_KEY = dg.AssetKey("xata_export")
 REPORT_KEY = dg.AssetKey("migration_report")
@@ -39,6 +49,11 @@ def mapping_key(table: TargetTable) -> dg.AssetKey:
 def postgres_key(table: TargetTable) -> dg.AssetKey:
     """Key of a migrated table."""
     return dg.AssetKey(["postgres", table.name])
+
+
+def files_key(of: FileColumn) -> dg.AssetKey:
+    """Key of the copied files of a column."""
+    return dg.AssetKey(["files", of.name])
 
 
 class XataTranslator:
@@ -146,12 +161,32 @@ class XataTranslator:
             },
         )
 
-    def get_report_spec(self) -> dg.AssetSpec:
-        """The whole result; it follows the tables that no other table follows, and so all of them."""
+    def get_files_spec(self, of: FileColumn) -> dg.AssetSpec:
+        """The copied files of a column; they follow the table that their keys are written into."""
+        ledger = f"{self.layout.work_schema}.files"
+        return dg.AssetSpec(
+            files_key(of),
+            deps=[postgres_key(of.table)],
+            description=(
+                f"The files of {of.xata_name}: each file that Xata's script saved, copied once, under the key that "
+                f"the column `{of.column.name}` then holds beside Xata's own fields.\n\n"
+                f"The ledger `{ledger}` has a line for every file, with key, size and SHA-256, or with what is wrong."
+            ),
+            group_name="files",
+            kinds={"file"},
+            tags=self._tags(of.table),
+            code_version=__version__,
+        )
+
+    def get_report_spec(self, files: Sequence[FileColumn] = ()) -> dg.AssetSpec:
+        """The whole result; it follows the tables that no other table follows, and so all of them, and the files."""
         followed = {parent.name for table in self.plan.tables for parent in self.plan.upstream(table)}
         return dg.AssetSpec(
             REPORT_KEY,
-            deps=[postgres_key(table) for table in self.plan.tables if table.name not in followed],
+            deps=[
+                *(postgres_key(table) for table in self.plan.tables if table.name not in followed),
+                *(files_key(of) for of in files),
+            ],
             description=(
                 "The whole result on one page: every table, its rows in and out, its checks, its time.\n\n"
                 "Look at **Metadata** below: the verdict, what is wrong, the tables. This asset's own check is red as "
@@ -243,6 +278,7 @@ def _code_version(table: TargetTable) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
-def keys(tables: Iterable[TargetTable]) -> list[dg.AssetKey]:
-    """Return the keys of all assets of the tables."""
-    return [key(table) for table in tables for key in (xata_key, mapping_key, postgres_key)]
+def keys(tables: Sequence[TargetTable], files: Sequence[FileColumn] = ()) -> list[dg.AssetKey]:
+    """Return the keys of all assets of the tables, and of those file columns that are theirs."""
+    found = [key(table) for table in tables for key in (xata_key, mapping_key, postgres_key)]
+    return found + [files_key(of) for of in files if of.table in tables]

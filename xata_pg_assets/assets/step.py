@@ -14,7 +14,7 @@ import dagster as dg
 from xata_pg_assets.errors import TransientError, UnreachableError, XataPgError
 from xata_pg_assets.migration import Migration, Nobody, Step
 from xata_pg_assets.plan.tables import TargetTable
-from xata_pg_assets.report.pace import describe_pace
+from xata_pg_assets.report.pace import describe_files, describe_pace
 
 __all__ = ["MAX_RETRIES", "RunLog", "step"]
 
@@ -31,13 +31,14 @@ class RunLog:
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
+        self._step: Step = "staging"
         self._size: int | None = None
         self._started = self._told = perf_counter()
 
     def begin(self, table: TargetTable, step: Step, size: int | None) -> None:
         """Start the clock of a step."""
-        del table, step
-        self._size = size
+        del table
+        self._step, self._size = step, size
         self._started = self._told = perf_counter()
 
     def advance(self, table: TargetTable, rows: int, size: int) -> None:
@@ -45,6 +46,9 @@ class RunLog:
         now = perf_counter()
         if now - self._told >= SECONDS_BETWEEN:
             self._told = now
+            if self._step == "copying":
+                self._log.info(f"Copying files of {table.xata_name}: {describe_files(rows, size)}.")
+                return
             self._log.info(f"Reading {table.xata_name}: {describe_pace(rows, now - self._started, size, self._size)}.")
 
     def end(self, table: TargetTable, step: Step) -> None:

@@ -12,6 +12,7 @@ from xata_pg_assets.assets.shown import table_of
 from xata_pg_assets.assets.specs import REPORT_KEY, XataTranslator
 from xata_pg_assets.assets.step import step
 from xata_pg_assets.errors import ExitCode
+from xata_pg_assets.files.columns import FileColumn
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.report.pace import describe_seconds
 from xata_pg_assets.report.result import Report, build_report, run_only
@@ -63,16 +64,18 @@ def make_export_asset(translator: XataTranslator) -> dg.AssetsDefinition:
     return xata_export
 
 
-def make_report_asset(translator: XataTranslator, write_page: PageWriter | None = None) -> dg.AssetsDefinition:
+def make_report_asset(
+    translator: XataTranslator, write_page: PageWriter | None = None, files: Sequence[FileColumn] = ()
+) -> dg.AssetsDefinition:
     """The result of all tables on one page, red as long as anything is; `write_page` adds a file for the ticket."""
     check = dg.AssetCheckSpec(
         REPORT_CHECK,
         asset=REPORT_KEY,
         description="Every table is migrated, every check of every table passed, no row is over a budget",
     )
-    last = {PRIORITY_TAG: str(-len(translator.plan.tables))}
+    last = {PRIORITY_TAG: str(-len(translator.plan.tables) - len(files))}
 
-    @asset(translator.get_report_spec(), "migration_report", last, [check])
+    @asset(translator.get_report_spec(files), "migration_report", last, [check])
     def migration_report(
         context: dg.AssetExecutionContext, migration: dg.ResourceParam[Migration]
     ) -> Iterator[dg.MaterializeResult[None]]:
@@ -103,6 +106,7 @@ def _report(migration: Migration, errors: Sequence[str]) -> Report:
             source=migration.source_name,
             errors=errors,
             warnings=migration.warnings,
+            files=migration.file_columns,
         )
     return run_only(report)
 

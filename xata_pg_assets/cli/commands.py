@@ -140,6 +140,7 @@ def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) 
     migration = Migration.from_settings(settings)
     with _told_later():
         _ = migration.files  # a wrong source is a usage error: nothing is touched yet
+        migration.refuse_no_destination()
         if not _is_untouched(settings):
             with migration.reading() as conn:
                 migration.refuse_accepted(conn)
@@ -608,6 +609,7 @@ def _report(
         tables=chosen,
         errors=list(dict.fromkeys(errors)),
         warnings=migration.warnings,
+        files=migration.file_columns,
         started_at=started_at,
         finished_at=datetime.now(UTC) if started_at else None,
     )

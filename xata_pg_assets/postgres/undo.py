@@ -19,7 +19,7 @@ from xata_pg_assets.postgres.layout import Layout
 
 __all__ = ["Inventory", "accept", "find", "take_out"]
 
-_WORK_TABLES = ("rejected_rows", "dangling_links", "loads")
+_WORK_TABLES = ("rejected_rows", "dangling_links", "loads", "files", "file_loads")
 _ROUTINES = {
     "new_id": sql.SQL("(text, text)"),
     "migrate_table": sql.SQL("(text, text, text, text, text, text[], jsonb)"),
