@@ -30,7 +30,8 @@ from xata_pg_assets.errors import (
 from xata_pg_assets.files.checking import check_files
 from xata_pg_assets.files.columns import FileColumn, file_columns_of
 from xata_pg_assets.files.copying import copy_files
-from xata_pg_assets.files.storage import Destination, Folder, open_destination, open_folder
+from xata_pg_assets.files.forecast import Forecast, forecast
+from xata_pg_assets.files.storage import Destination, Folder, described, open_destination, open_folder
 from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
 from xata_pg_assets.postgres import checks, embedded, file_ledger, id_mapping, ledger, loading, preflight, staging
 from xata_pg_assets.postgres.bootstrap import prepare
@@ -329,6 +330,27 @@ class Migration:
         return open_folder(
             settings.files or "", settings.files_options, table.xata_name, follow_links=settings.follow_links
         )
+
+    def forecast_files(self, heads: Mapping[str, TableReader]) -> Sequence[Forecast]:
+        """Tell what copying the files would find, by the first rows of the export.
+
+        Raises:
+            UsageError: the setting `files` or `files_to` is not to be used.
+            ExportError: a table's file cannot be read.
+        """
+        if self.settings.files_to is not None:
+            self.refuse_no_destination()
+        found: list[Forecast] = []
+        for table in dict.fromkeys(of.table for of in self.file_columns):
+            columns = [of for of in self.file_columns if of.table is table]
+            found += forecast(columns, heads.get(table.xata_name), self.saved_files(table))
+        return found
+
+    @property
+    def files_place(self) -> tuple[str, str]:
+        """From where and to where files are copied, as it may be shown; empty where it is not set."""
+        source, target = self.settings.files, self.settings.files_to
+        return described(source) if source else "", described(target) if target else ""
 
     def _destination(self, of: FileColumn) -> Destination:
         settings = self.settings

@@ -135,13 +135,16 @@ def _page(report: Report, page: Path | None) -> Mapping[str, Any]:
         metadata["slowest tables"] = dg.MetadataValue.md(plot)
     if report["tables"]:
         metadata["all tables"] = table_of([_row(table) for table in report["tables"]])
+    if report.get("files"):
+        metadata["files"] = table_of([_file_row(column) for column in report["files"]])
     if report["warnings"]:
         metadata["warnings"] = table_of([{"warning": text} for text in report["warnings"]])
     if page:
         metadata["page to hand on"] = dg.MetadataValue.path(page)
     for total in ("source_rows", "target_rows", "rejected_rows", "duplicate_rows", "dangling_links"):
         metadata[total] = sum(table[total] for table in report["tables"])
-    metadata["failed_checks"] = len(_failed(report))
+    red_files = sum(not column["check"]["passed"] for column in report.get("files", ()))
+    metadata["failed_checks"] = len(_failed(report)) + red_files
     metadata["seconds"] = round(sum(table["seconds"] for table in report["tables"]), 3)
     metadata["source"] = report["source"]
     metadata["versions"] = ", ".join(f"{name} {version}" for name, version in report["versions"].items() if version)
@@ -163,6 +166,16 @@ def _row(table: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
+def _file_row(column: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {
+        "column": f"{column['table']}.{column['column']}",
+        "files": column["files"],
+        "bytes": column["bytes"],
+        "copied": column["copied_files"],
+        "check": "passed" if column["check"]["passed"] else column["check"]["description"],
+    }
+
+
 def _failed(report: Report) -> list[tuple[str, Mapping[str, Any]]]:
     return [(table["table"], check) for table in report["tables"] for check in table["checks"] if not check["passed"]]
 
@@ -170,6 +183,11 @@ def _failed(report: Report) -> list[tuple[str, Mapping[str, Any]]]:
 def _wrong(report: Report) -> list[Mapping[str, Any]]:
     wrong = [{"where": f"{name}: {check['name']}", "what": check["description"]} for name, check in _failed(report)]
     unchecked = [table["table"] for table in report["tables"] if not table["checks"]]
+    wrong += [
+        {"where": f"files of {column['table']}.{column['column']}", "what": column["check"]["description"]}
+        for column in report.get("files", ())
+        if not column["check"]["passed"]
+    ]
     return wrong + [{"where": name, "what": "not migrated or not checked yet"} for name in unchecked]
 
 

@@ -167,7 +167,7 @@ def check(settings: Settings, tables: Tables = None, as_json: AsJson = False) ->
     migration = Migration.from_settings(settings)
     chosen = _chosen(migration, tables)
     with _told_later(), _migrated(migration):
-        pass
+        migration.refuse_no_destination()
     _run_and_report(migration, run_checks, chosen, as_json=as_json)
 
 

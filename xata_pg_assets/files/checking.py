@@ -130,7 +130,7 @@ def _sentence(kinds: Counter[str], size: int, destination: Destination) -> str:
     total, present = kinds.total(), kinds["present"]
     if not total:
         return "no files in this column"
-    whole = f"{size / 1e6:,.1f} MB"
+    whole = f"{size / 1e6:,.1f} MB" if size >= 1e5 else counted(size, "byte")
     if present == total:
         return f"{counted(total, 'file')} at {destination.name}, {whole}"
     wrong = ", ".join(f"{kinds[kind]:,} {name}" for kind, name in KINDS.items() if kinds[kind])
