@@ -67,8 +67,8 @@ def forecast(columns: Sequence[FileColumn], reader: TableReader | None, folder: 
     read = 0
     for batch in reader.batches() if reader else ():
         if read > _MOST_BYTES:
-            for each in found.values():
-                each.is_whole = False
+            for column in found.values():
+                column.is_whole = False
             break
         read += len(batch.data)
         for row in _rows(batch, reader.columns if reader else ()):

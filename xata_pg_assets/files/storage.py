@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -299,7 +300,8 @@ class _RemoteDestination:
                 copied = _copy(chunks, buffer, size)
                 self._filesystem.pipe_file(path, buffer.content())
                 return copied
-            file = self._filesystem.open(path, "wb", block_size=max(_PART, -(-size // 9_000)), autocommit=False)
+            part = max(_PART, -(-size // (9_000 * _CHUNK)) * _CHUNK)
+            file = self._filesystem.open(path, "wb", block_size=part, autocommit=False)
             try:
                 copied = _copy(chunks, file, size)
                 file.close()
@@ -396,6 +398,8 @@ def _filesystem(location: str, options: Mapping[str, Any], setting: str) -> tupl
     import fsspec  # noqa: PLC0415 - only where there are files in a store
 
     scheme = location.partition("://")[0]
+    for name in ("s3fs", "gcsfs", "botocore", "aiobotocore"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is told once, and without keys
     try:
         filesystem, path = fsspec.core.url_to_fs(location, **_with_defaults(scheme, options))
     except ImportError:
