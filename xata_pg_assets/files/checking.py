@@ -59,7 +59,8 @@ def check_files(
     while chunk := list(islice(findings, _LINES_AT_ONCE)):
         for each in chunk:
             kinds[each.problem.partition(":")[0] if each.problem else "present"] += 1
-            size += 0 if each.problem else each.stored.copied_size or 0
+            copy = each.stored.copy
+            size += copy.size or 0 if copy and not each.problem else 0
             if each.problem and len(rows) < SAMPLE:
                 rows.append(_row(each))
         _write_down(conn, layout, of, chunk)
@@ -94,23 +95,24 @@ def _own(reading: Connection, layout: Layout, of: FileColumn) -> Iterator[Stored
 
 def _problem(stored: Stored, destination: Destination) -> str | None:
     """Say what is wrong with a file, None where nothing is; runs in a thread."""
-    if stored.key is None:
-        return stored.problem or "uncopied: materialize the files of the column"
-    if stored.destination != destination.name:
-        return f"uncopied: it was copied to {stored.destination}"
-    size = destination.size(stored.key)
+    copy = stored.copy
+    if copy is None or copy.key is None:
+        return (stored.line and stored.line.problem) or "uncopied: materialize the files of the column"
+    if copy.destination != destination.name:
+        return f"uncopied: it was copied to {copy.destination}"
+    size = destination.size(copy.key)
     if size is None:
         return "gone: nothing lies at the destination under its key"
-    if size != stored.copied_size:
-        return f"gone: {counted(size, 'byte')} lie under its key, {stored.copied_size:,} were copied"
-    if stored.written != stored.key:
+    if size != copy.size:
+        return f"gone: under its key lie {counted(size, 'byte')} of {copy.size:,}"
+    if stored.written != copy.key:
         there = "lacks it" if stored.written is None else "has another one, or a field of this name from Xata"
         return f"key: the column {there}"
     return None
 
 
 def _write_down(conn: Connection, layout: Layout, of: FileColumn, findings: Iterable[_Finding]) -> None:
-    lines = [(each.stored.old_id, each.stored.n, each.problem) for each in findings if each.stored.n is not None]
+    lines = [(each.stored.old_id, each.stored.line.n, each.problem) for each in findings if each.stored.line]
     with conn.transaction():
         file_ledger.record_problems(conn, layout, of.table, of.column, lines)
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
+from itertools import groupby, islice
+from operator import itemgetter
+
+from psycopg.rows import TupleRow
 
 from xata_pg_assets.files.matching import FileObject
 from xata_pg_assets.files.names import key_segment, safe_name
 from xata_pg_assets.plan.naming import NameSpace
 from xata_pg_assets.plan.tables import Plan, TargetColumn, TargetTable
+from xata_pg_assets.postgres import file_ledger
 from xata_pg_assets.postgres.connection import Connection, streamed
 from xata_pg_assets.postgres.file_keys import file_columns, objects_query
+from xata_pg_assets.postgres.file_ledger import FileLine
 from xata_pg_assets.postgres.layout import Layout
 
 __all__ = ["FileColumn", "Stored", "file_columns_of", "stored_objects"]
 
 _MOST = 2**63
+_RECORDS_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +82,8 @@ class Stored:
     name: str | None
     raw_size: int | float | None
     written: str | None
-    n: int | None
-    key: str | None
-    sha256: str | None
-    copied_size: int | None
-    destination: str | None
-    problem: str | None
-    taken: Sequence[int]
+    line: FileLine | None
+    taken: frozenset[int]
 
     @property
     def size(self) -> int | None:
@@ -96,9 +96,24 @@ class Stored:
         """The object as it is matched."""
         return FileObject(self.xata_column, self.position, self.name or "", self.size)
 
+    @property
+    def copy(self) -> FileLine | None:
+        """Its line, if that tells of a copy."""
+        return self.line if self.line and self.line.key is not None else None
+
 
 def stored_objects(conn: Connection, layout: Layout, table: TargetTable) -> Iterator[list[Stored]]:
     """Yield the file objects of a table record by record, in bounded memory; needs a transaction."""
-    rows = (Stored(*row) for row in streamed(conn, objects_query(layout, table)))
-    for _, record in groupby(rows, key=attrgetter("new_id")):
-        yield list(record)
+    rows = streamed(conn, objects_query(layout, table))
+    records = (list(record) for _, record in groupby(rows, key=itemgetter(0)))
+    while some := list(islice(records, _RECORDS_AT_ONCE)):
+        lines = file_ledger.lines_of(conn, layout, table, [record[0][1] for record in some])
+        for record in some:
+            yield [_stored(row, lines.get((row[1], row[2]), ())) for row in record]
+
+
+def _stored(row: TupleRow, lines: Sequence[FileLine]) -> Stored:
+    new_id, old_id, column, position, digest, occurrence, name, size, written = row
+    line = next((line for line in lines if (line.object, line.occurrence) == (digest, occurrence)), None)
+    taken = frozenset(line.n for line in lines)
+    return Stored(new_id, old_id, column, position, digest, occurrence, name, size, written, line, taken)

@@ -61,7 +61,8 @@ class _Done:
     @property
     def size(self) -> int:
         """The bytes that lie at the destination, as far as is known."""
-        return (self.task.stored.copied_size if self.line is None else self.copied) or 0
+        line = self.task.stored.line if self.line is None else self.line
+        return (line.size or 0) if line and line.key else 0
 
 
 def copy_files(
@@ -115,6 +116,7 @@ class _Copier:
             self.progress(files, size)
         self.destination.end()
         with self.conn.transaction():
+            file_ledger.analyze(self.conn, self.layout)
             file_ledger.record_load(
                 self.conn,
                 self.layout,
@@ -162,19 +164,20 @@ class _Copier:
 
     def _task(self, stored: Stored, match: Match, taken: set[int]) -> _Task:
         """Give an object its number: the one it has, else its position, else the next that is free."""
-        n = stored.n
-        if n is None:
+        if stored.line:
+            n = stored.line.n
+        else:
             taken.update(stored.taken)
             n = stored.position if stored.position not in taken else max(taken) + 1
             taken.add(n)
-        key = stored.key or self.of.key(stored.new_id, n, stored.name or "")
-        return _Task(stored, n, key, match)
+        key = stored.copy.key if stored.copy else None
+        return _Task(stored, n, key or self.of.key(stored.new_id, n, stored.name or ""), match)
 
     def _see_to(self, task: _Task, stop: Event) -> _Done:
         """Copy a file, unless it is there; runs in a thread."""
         stored, match = task.stored, task.match
-        is_recorded = stored.key is not None and stored.destination == self.destination.name
-        if is_recorded and self.destination.size(task.key) == stored.copied_size:
+        copy = stored.copy
+        if copy and copy.destination == self.destination.name and self.destination.size(task.key) == copy.size:
             return _Done(task, None)
         line = FileLine(stored.old_id, task.n, stored.object, stored.occurrence, stored.name, stored.size)
         if self.folder is None or match.saved is None or match.size is None or match.fault:

@@ -63,10 +63,9 @@ def with_keys(
 
 
 def objects_query(layout: Layout, table: TargetTable) -> sql.Composed:
-    """Select the file objects in the target of all file columns, record by record, each with its ledger line.
+    """Select the file objects in the target of all file columns, record by record.
 
-    Columns: new id, old id, Xata column, position, object, occurrence, name, size, the field `key` of it; n, key,
-    sha256, size, destination and problem of its line; the n's of its record and column that are taken.
+    Columns: new id, old id, Xata column, position, object, occurrence, name, size, the field `key`.
     """
     objects = sql.SQL(" UNION ALL ").join(
         sql.SQL("SELECT {} AS column_number, {}::text AS xata_column, o.* FROM {} AS o").format(
@@ -79,8 +78,6 @@ def objects_query(layout: Layout, table: TargetTable) -> sql.Composed:
     return statements.get("file_objects").format(
         target=layout.target(table),
         mapping=layout.mapping(table),
-        files=layout.work("files"),
-        xata_table=sql.Literal(table.xata_name),
         field=sql.Literal(FIELD),
         objects=objects,
     )

@@ -7,7 +7,7 @@ a file once copied keeps its key, wherever a newer export has it in its list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -26,7 +26,9 @@ from xata_pg_assets.postgres.layout import Layout
 __all__ = [
     "FileLine",
     "FileLoad",
+    "analyze",
     "forget_problems",
+    "lines_of",
     "load_line",
     "loads",
     "prepare",
@@ -144,10 +146,38 @@ def loads(conn: Connection, layout: Layout) -> dict[tuple[str, str], FileLoad]:
         return {(line.xata_table, line.xata_column): line for line in cur}
 
 
+def lines_of(
+    conn: Connection, layout: Layout, table: TargetTable, old_ids: Sequence[str]
+) -> dict[tuple[str, str], list[FileLine]]:
+    """Return the lines of records, by old id and Xata column.
+
+    Asked for a few records at a time: a join with a ledger that grows meanwhile would be planned for an empty one.
+    """
+    names = [each.name for each in fields(FileLine)]
+    rows = conn.execute(
+        sql.SQL("SELECT xata_column, {} FROM {} WHERE xata_table = {} AND old_id = ANY({}::text[])").format(
+            _comma(sql.Identifier(name) for name in names),
+            layout.work("files"),
+            sql.Literal(table.xata_name),
+            sql.Literal(list(old_ids)),
+        )
+    )
+    found: dict[tuple[str, str], list[FileLine]] = {}
+    for column, *facts in rows:
+        line = FileLine(*facts)
+        found.setdefault((line.old_id, column), []).append(line)
+    return found
+
+
 def load_line(conn: Connection, layout: Layout, table: TargetTable, column: TargetColumn) -> FileLoad:
     """Return the line of a file column; an empty one where it has none yet."""
     key = (table.xata_name, column.xata_name)
     return loads(conn, layout).get(key) or FileLoad(*key, destination="")
+
+
+def analyze(conn: Connection, layout: Layout) -> None:
+    """Let PostgreSQL know how large the ledger has become: the load and the checks join it."""
+    conn.execute(sql.SQL("ANALYZE {}").format(layout.work("files")))
 
 
 def record_load(conn: Connection, layout: Layout, table: TargetTable, column: TargetColumn, **facts: Any) -> None:

@@ -98,7 +98,7 @@ def test_files_present_sees_keys_and_copies_that_are_gone(three):
     listed = three.export.database.query(found["gallery_pics"].query)
     assert [(row[0], row[-1]) for row in listed] == [
         ("u1", "gone: nothing lies at the destination under its key"),
-        ("u2", "gone: 1 byte lie under its key, 5 were copied"),
+        ("u2", "gone: under its key lie 1 byte of 5"),
     ]
     again = three.migrate()
     assert (again.copied, three.copies, again.problems) == (2, KEYS, {})
