@@ -45,7 +45,8 @@ class Expected:
             return sql.SQL("{}.new_id").format(self._alias(column))
         if column.role is Role.OWN and column.xata_name in self.keyed:
             staged = sql.Identifier("s", column.staging)
-            return file_keys.with_keys(self.layout, self.table, column, staged, sql.Identifier("s", "id"))
+            # By the mapping's id: it has the collation of the ledger's, whose index is then of use
+            return file_keys.with_keys(self.layout, self.table, column, staged, sql.Identifier("m", "old_id"))
         return converted(column)
 
     @property

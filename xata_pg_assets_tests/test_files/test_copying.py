@@ -451,3 +451,13 @@ def breaking(data):
 
 def test_file_types_of_the_schema_are_those_that_are_copied():
     assert {XataType.FILE, XataType.FILES} == {each for each in XataType if each.value.startswith("file")}
+
+
+def test_the_ledger_is_found_by_its_index_from_every_record(three):
+    """Ids of two collations would be compared by reading the whole ledger for each row."""
+    three.migrate()
+    collations = three.export.database.query(
+        "SELECT DISTINCT attcollation FROM pg_attribute WHERE attname = 'old_id' AND attrelid IN"
+        " ('xata_migration.files'::regclass, 'xata_migration.users_id_mapping'::regclass)"
+    )
+    assert len(collations) == 1

@@ -1,7 +1,7 @@
 CREATE TABLE IF NOT EXISTS {files} (
     xata_table text NOT NULL,
     xata_column text NOT NULL,
-    old_id text NOT NULL,
+    old_id text COLLATE "C" NOT NULL,
     n integer NOT NULL,
     object text NOT NULL,
     occurrence integer NOT NULL,
