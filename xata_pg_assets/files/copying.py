@@ -6,6 +6,7 @@ together, in one transaction for a handful of files: at no moment does one tell 
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -201,7 +202,7 @@ class _Copier:
 
     def _write(self, finished: Sequence[_Done]) -> None:
         """Write lines and keys, together."""
-        lines = [each.line for each in finished if each.line]
+        lines = [_storable(each.line) for each in finished if each.line]
         new_ids = [each.task.stored.new_id for each in finished if self._lacks_key(each)]
         if not lines and not new_ids:
             return
@@ -237,6 +238,15 @@ class _Copier:
             )
         )
         return [other for other, name in rows if name and saved_name(name, other) == saved]
+
+
+def _storable(line: FileLine) -> FileLine:
+    """Write what is not UTF-8 in the names of saved files as U+FFFD: a database holds text."""
+    return replace(line, saved_as=_text(line.saved_as), problem=_text(line.problem))
+
+
+def _text(name: str | None) -> str | None:
+    return name and os.fsencode(name).decode(errors="replace")
 
 
 def shelf_of(folder: Folder | None, rivals: Callable[[str, str], Sequence[str]]) -> Shelf:

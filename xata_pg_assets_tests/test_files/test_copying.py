@@ -353,6 +353,17 @@ class TestHostile:
             with pytest.raises(UsageError, match="lie in one another"):
                 three.migrate()
 
+    def test_saved_names_that_are_no_text(self, files):
+        for number in (1, 2, 3):
+            path = os.fsencode(files.folder) + b"/f\xff%d__u1.png" % number
+            with open(path, "wb") as saved:  # noqa: PTH123 - no text, no Path
+                saved.write(b"x" * min(number, 2))
+        files.rows(("u1", file("p.png", 1), [file("q.png", 2)]))
+        result = files.migrate()
+        assert files.copies == {"users/1/avatar/1-p.png": b"x"}
+        assert result.problems[("u1", 1)] == "ambiguous: it may be any of f\ufffd2__u1.png, f\ufffd3__u1.png"
+        assert files.lines("saved_as")[0] == ("f\ufffd1__u1.png",)
+
     def test_sizes_that_are_none(self, files):
         files.save("u1", "p.png", PHOTO)
         odd = [{**file("p.png", None), "size": size} for size in ("5", 5.5, -5, 2**70, None, [5])]
