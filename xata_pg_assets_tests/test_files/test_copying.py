@@ -189,8 +189,10 @@ def test_a_field_that_xata_has_already_is_never_overwritten(files):
     files.save("u1", "p.png", PHOTO)
     files.rows(("u1", file("p.png", 5, key="Xata's own"), []))
     result = files.migrate()
-    assert files.cells("avatar")["u1"]["key"] == "Xata's own"
     assert result.table.red == {}
+    again = files.migrate()
+    assert (again.table.red, again.table.changes["Users"]) == ({}, (0, 0, 0))
+    assert files.cells("avatar")["u1"]["key"] == "Xata's own"
     assert result.problems[("u1", 1)].startswith("key: ")
     assert files.copies == {"users/1/avatar/1-p.png": PHOTO}
 
@@ -380,9 +382,10 @@ def test_a_file_that_shrinks_while_it_is_read_is_no_copy(three, monkeypatch):
     assert "users/1/avatar/1-photo.png" not in three.copies
 
 
-def test_what_was_copied_before_a_failure_is_in_the_ledger(files, monkeypatch):
+@pytest.mark.parametrize("at_once", [4, 1000])
+def test_what_was_copied_before_a_failure_is_in_the_ledger(files, monkeypatch, at_once):
     """The destination fails at the 20th file; the next run copies the rest."""
-    monkeypatch.setattr(copying, "_FILES_AT_ONCE", 4)
+    monkeypatch.setattr(copying, "_FILES_AT_ONCE", at_once)
     files.rows(*((f"u{n:02}", file("p.png", 2), []) for n in range(40)))
     for n in range(40):
         files.save(f"u{n:02}", "p.png", b"%02d" % n)
