@@ -41,7 +41,7 @@ def _values(field: FieldInfo) -> str:
         return "`true`, `false`"
     if get_origin(annotation) is tuple:
         return "a list"
-    return {int: "a number"}.get(annotation, "a table of rules" if field.default_factory else "text")
+    return {int: "a number"}.get(annotation, "a table" if field.default_factory else "text")
 
 
 def _default(field: FieldInfo) -> str:

@@ -21,12 +21,25 @@ import psycopg
 
 from xata_pg_assets import __version__
 from xata_pg_assets.ahead import WorkAhead
-from xata_pg_assets.errors import ExportError, TransientError, UnreachableError, UsageError, in_one_line
+from xata_pg_assets.errors import (
+    ExportError,
+    TargetError,
+    TransientError,
+    UnreachableError,
+    UsageError,
+    in_one_line,
+)
+from xata_pg_assets.files.checking import check_files
+from xata_pg_assets.files.columns import FileColumn, file_columns_of
+from xata_pg_assets.files.copying import copy_files
+from xata_pg_assets.files.forecast import Forecast, forecast
+from xata_pg_assets.files.storage import Destination, Folder, described, open_destination, open_folder
 from xata_pg_assets.plan.extras import VectorIndex
 from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
 from xata_pg_assets.postgres import (
     checks,
     embedded,
+    file_ledger,
     hosts,
     id_mapping,
     indexes,
@@ -38,6 +51,7 @@ from xata_pg_assets.postgres import (
     tuning,
 )
 from xata_pg_assets.postgres.bootstrap import prepare
+from xata_pg_assets.postgres.catalog import exists
 from xata_pg_assets.postgres.connection import (
     Connection,
     connect,
@@ -46,6 +60,7 @@ from xata_pg_assets.postgres.connection import (
     translated,
 )
 from xata_pg_assets.postgres.dangling import REJECTED, DanglingLinks
+from xata_pg_assets.postgres.file_ledger import FileLoad
 from xata_pg_assets.postgres.index_progress import watched
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.preview import preview as first_rows
@@ -62,7 +77,7 @@ from xata_pg_assets.xata.schema_files import find_schema, read_schema
 
 __all__ = ["Migration", "Nobody", "Observer", "Step", "example_schema_path", "resolve_schema"]
 
-Step = Literal["staging", "mapping", "loading", "checking", "indexing"]
+Step = Literal["staging", "mapping", "loading", "checking", "indexing", "copying"]
 
 # A step of a table, by its Xata name
 Piece = tuple[str, Step]
@@ -447,6 +462,91 @@ class Migration:
     def _told(self, conn: Connection, table: TargetTable, what: str) -> AbstractContextManager[None]:
         """Tell the observer of an index that takes long."""
         return watched(conn, self._reach, lambda text: self.observer.tell(table, f"{what}: {text}"))
+
+    @cached_property
+    def file_columns(self) -> Sequence[FileColumn]:
+        """The columns whose files are copied; none unless their folder is set."""
+        return file_columns_of(self.plan) if self.settings.files is not None else ()
+
+    def refuse_no_destination(self) -> None:
+        """Keep a migration from running whose files have nowhere to go, or nothing to come from.
+
+        Raises:
+            UsageError: files are to be copied and `files_to` is not set, or one of both is not to be used.
+        """
+        if self.file_columns:
+            self._destination(self.file_columns[0])
+            self.saved_files(self.file_columns[0].table)
+
+    def saved_files(self, table: TargetTable) -> Folder | None:
+        """Open the folder of a table's saved files, None where there is none.
+
+        Raises:
+            UsageError: the setting `files` names no folder, or a link leads out of it.
+            TransientError: it cannot be reached.
+        """
+        settings = self.settings
+        return open_folder(
+            settings.files or "", settings.files_options, table.xata_name, follow_links=settings.follow_links
+        )
+
+    def forecast_files(self, heads: Mapping[str, TableReader]) -> Sequence[Forecast]:
+        """Tell what copying the files would find, by the first rows of the export.
+
+        Raises:
+            UsageError: the setting `files` or `files_to` is not to be used.
+            ExportError: a table's file cannot be read.
+        """
+        if self.settings.files_to is not None:
+            self.refuse_no_destination()
+        found: list[Forecast] = []
+        for table in dict.fromkeys(of.table for of in self.file_columns):
+            columns = [of for of in self.file_columns if of.table is table]
+            found += forecast(columns, heads.get(table.xata_name), self.saved_files(table))
+        return found
+
+    @property
+    def files_place(self) -> tuple[str, str]:
+        """From where and to where files are copied, as it may be shown; empty where it is not set."""
+        source, target = self.settings.files, self.settings.files_to
+        return described(source) if source else "", described(target) if target else ""
+
+    def _destination(self, of: FileColumn) -> Destination:
+        settings = self.settings
+        if settings.files_to is None:
+            raise UsageError("setting files_to: not set; name the folder or the URL to copy the files to (--files-to)")
+        return open_destination(settings.files_to, settings.files_to_options, settings.files or "", of.work)
+
+    def copy_files(self, of: FileColumn) -> FileLoad:
+        """Copy the files of a column that are not there yet, and write their keys into it."""
+        destination, folder = self._destination(of), self.saved_files(of.table)
+        with self.session(of.table, "copying") as conn, self._reach() as reading:
+            self.refuse_accepted(conn)
+            file_ledger.prepare(conn, self.layout)
+            self._refuse_unloaded(conn, of.table)
+            return copy_files(
+                conn,
+                reading,
+                self.layout,
+                of,
+                folder,
+                destination,
+                threads=self.settings.files_threads,
+                progress=lambda files, size: self.observer.advance(of.table, files, size),
+            )
+
+    def check_files(self, of: FileColumn) -> checks.CheckResult:
+        """Look whether every file of a column is at the destination."""
+        destination = self._destination(of)
+        with self.session(of.table, "checking") as conn, self._reach() as reading:
+            file_ledger.prepare(conn, self.layout)
+            self._refuse_unloaded(conn, of.table)
+            return check_files(conn, reading, self.layout, of, destination, threads=self.settings.files_threads)
+
+    def _refuse_unloaded(self, conn: Connection, table: TargetTable) -> None:
+        line = ledger.entry(conn, self.layout, table)
+        if line.loaded_at is None or not exists(conn, self.layout.target(table)):
+            raise TargetError(f"table {table.xata_name}: not migrated yet; materialize postgres/{table.name} first")
 
     def preview(self, table: TargetTable) -> list[dict[str, Any]]:
         """Return the first rows of a loaded table; what is in them only where the setting `preview` allows it."""

@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     NonNegativeInt,
+    PositiveInt,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -44,9 +45,6 @@ CONFIG_VARIABLE = "XATA_PG_CONFIG"
 _MAX_FILE = 1024 * 1024
 _DEEP_KEY = re.compile(rb"""(?:\.[\w\s"'-]*+){100}""")
 
-# The variables that hold JSON
-_EXAMPLES = {"on_delete_links": '{"posts.author": "cascade"}', "grants": '{"anon": "read"}'}
-
 # What libpq takes for a connection string beside a URL: `host=db password=…`; the keys are those that come first
 _KEYWORDS = re.compile(
     r"\s*(?:host|hostaddr|port|dbname|user|password|passfile|service|sslmode|connect_timeout|application_name)\s*="
@@ -72,6 +70,16 @@ def _schema_name(name: str) -> str:
         raise PydanticCustomError("reserved", "PostgreSQL keeps this name for itself; choose another one")
     return name
 
+
+_PATHS = ("source", "schema_path", "home", "files", "files_to")
+
+# The settings that are tables: a variable holds one as JSON
+_TABLES = {
+    "on_delete_links": '{"posts.author": "cascade"}',
+    "grants": '{"anon": "read"}',
+    "files_options": '{"anon": true}',
+    "files_to_options": '{"endpoint_url": "https://s3.example.org"}',
+}
 
 _SchemaName = Annotated[str, AfterValidator(_schema_name)]
 
@@ -164,6 +172,21 @@ class Settings(BaseSettings):
     max_gzip_ratio: NonNegativeInt = Field(
         1000, description="how many bytes each byte of a .gz may become, beyond 16 MB; 0: any number"
     )
+    files: str | None = Field(
+        None,
+        repr=False,  # its URL may hold a key
+        description="folder or URL of the files that Xata's script saved, file-downloads or what holds it",
+    )
+    files_options: Mapping[str, Any] = Field(
+        default_factory=dict, repr=False, description="options of fsspec for the URL of files, as name = value"
+    )
+    files_to: str | None = Field(
+        None, repr=False, description="folder or URL to copy the files to: s3://bucket/path, gs://bucket/path"
+    )
+    files_to_options: Mapping[str, Any] = Field(
+        default_factory=dict, repr=False, description="options of fsspec for the URL of files_to, as name = value"
+    )
+    files_threads: PositiveInt = Field(8, le=256, description="how many files are copied at once")
     source_schema: _SchemaName = Field("public", description="schema of a PostgreSQL source")
     target_schema: _SchemaName = Field("public", description="schema of the migrated tables")
     work_schema: _SchemaName = Field(
@@ -179,7 +202,7 @@ class Settings(BaseSettings):
             if not value.strip():
                 raise PydanticCustomError("empty", "it is empty; leave it out, or say what it is")
             # The name of a folder may be of any bytes; all else goes to PostgreSQL
-            if "\0" in value or (info.field_name not in ("source", "schema_path", "home") and not _is_utf8(value)):
+            if "\0" in value or (info.field_name not in _PATHS and not _is_utf8(value)):
                 raise PydanticCustomError("text", "it holds the character 0, or is not UTF-8; write it anew")
         return value
 
@@ -267,14 +290,15 @@ def load_settings(config: Path | None = None, flags: Mapping[str, Any] | None = 
         settings = _with_file(path)(**given)
     except ValidationError as error:
         raise UsageError(_one_line(error, path)) from None
-    except SettingsError as error:  # of the variables that are not taken as they are
-        name = next(name for name in _EXAMPLES if f'"{name}"' in str(error))
-        raise UsageError(f"variable XATA_PG_{name.upper()}: not JSON; write {_EXAMPLES[name]}") from None
+    except SettingsError as error:
+        raise UsageError(_not_json(str(error))) from None
     except RecursionError:
         raise UsageError(f"settings file {path}: nested too deep for settings") from None
     except (ValueError, OSError) as error:
         raise UsageError(f"settings file {path}: {error}") from None
     _refuse_shared_schemas(settings)
+    if settings.files_to is not None and settings.files is None:
+        raise UsageError("setting files_to: needs files, the folder of the saved files; set it, too")
     if "?" in str(settings.home.absolute()):  # begins the options of SQLAlchemy's URLs, and cannot be encoded in them
         raise UsageError("setting home: Dagster's records cannot be under a path with a ?; name another folder")
     return settings
@@ -323,7 +347,7 @@ class _File(TomlConfigSettingsSource):
         super().__init__(settings_cls)
         path = settings_cls.model_config.get("toml_file")
         for name, value in self.init_kwargs.items():
-            is_path = name.lower() in ("source", "schema", "home") and isinstance(value, str) and value.strip()
+            is_path = name.lower() in ("schema", *_PATHS) and isinstance(value, str) and value.strip()
             if isinstance(path, Path) and is_path and not is_database(value):
                 self.init_kwargs[name] = str(path.parent / os.path.expanduser(value))  # noqa: PTH111 - as for home
 
@@ -347,6 +371,14 @@ def _one_line(error: ValidationError, path: Path) -> str:
     if first["type"].startswith("bool_"):
         return f"setting {name}: write true or false"
     return f"setting {name}: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def _not_json(message: str) -> str:
+    """Name the variable of a table that is none; its value stays untold."""
+    for name, example in _TABLES.items():
+        if f'"{name}"' in message:
+            return f"variable XATA_PG_{name.upper()}: not JSON; write {example}"
+    return "a variable XATA_PG_…: not JSON"
 
 
 def _is_utf8(text: str) -> bool:

@@ -22,6 +22,7 @@ ROOMS = [
     "models",
     "settings",
     "postgres",
+    "files",
     "migration",
     "notebook",
     "report",
@@ -69,6 +70,7 @@ FORBIDDEN = {
     "models": IO | POSTGRES_DRIVERS | DAGSTER,
     "settings": POSTGRES_DRIVERS | DAGSTER,
     "postgres": DAGSTER,
+    "files": DAGSTER,
     "migration": DAGSTER,
     "notebook": DAGSTER,
 }

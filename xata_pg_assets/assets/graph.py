@@ -14,6 +14,7 @@ from xata_pg_assets.assets.factories import (
     make_postgres_checks,
     make_xata_asset,
 )
+from xata_pg_assets.assets.files import make_files_asset, make_files_check
 from xata_pg_assets.assets.jobs import CHECK_JOB, MIGRATE_JOB, clean, make_asset_jobs, make_report_job
 from xata_pg_assets.assets.sensors import make_export_sensor, make_failure_sensor
 from xata_pg_assets.assets.specs import XataTranslator
@@ -35,7 +36,8 @@ def build_definitions(migration: Migration, write_page: PageWriter | None = None
     settings = migration.settings
     layout = Layout(settings.target_schema, settings.work_schema, settings.staging_schema)
     translator = XataTranslator(migration.plan, layout, rejects_dangling=settings.dangling_links == "reject")
-    assets = [make_export_asset(translator), make_report_asset(translator, write_page)]
+    files = migration.file_columns
+    assets = [make_export_asset(translator), make_report_asset(translator, write_page, files)]
     checks: list[dg.AssetChecksDefinition] = []
     names = NameSpace()
     for order, table in enumerate(migration.plan.tables):
@@ -47,7 +49,12 @@ def build_definitions(migration: Migration, write_page: PageWriter | None = None
         assets.append(make_mapping_asset(translator, table, f"id_mapping__{name}", tags))
         assets.append(make_postgres_asset(translator, table, f"{LOAD}{name}", tags))
         checks.append(make_postgres_checks(table, f"checks__{name}", tags))
-    for order, table in enumerate(migration.plan.tables, len(migration.plan.tables) + 1):
+    for order, of in enumerate(files, len(migration.plan.tables)):
+        tags = {PRIORITY_TAG: str(-order)}  # rows first: they are quicker
+        name = names.take(snake_case(of.name))
+        assets.append(make_files_asset(translator, of, f"files__{name}", tags))
+        checks.append(make_files_check(of, f"files_present__{name}", tags))
+    for order, table in enumerate(migration.plan.tables, len(migration.plan.tables) + len(files) + 1):
         # All tables are in and the report on them is written before the first index is built, which may take hours
         tags = {PRIORITY_TAG: str(-order)}
         assets += make_extra_assets(translator, table, names, tags)
@@ -55,7 +62,7 @@ def build_definitions(migration: Migration, write_page: PageWriter | None = None
     return dg.Definitions(
         assets=assets,
         asset_checks=checks,
-        jobs=[*make_asset_jobs(migration.plan), report_job, clean],
+        jobs=[*make_asset_jobs(migration.plan, files), report_job, clean],
         sensors=[make_export_sensor(migration), make_failure_sensor(report_job)],
         resources={"migration": _resource(migration)},
         executor=dg.in_process_executor,

@@ -1,12 +1,13 @@
 """What people do, as jobs to click on: migrate all or one domain, check all, write the report, clean."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from xata_pg_assets.assets.specs import EXPORT_KEY, REPORT_KEY, extra_keys, keys, postgres_key
+from xata_pg_assets.assets.specs import EXPORT_KEY, REPORT_KEY, extra_keys, files_key, keys, postgres_key
 from xata_pg_assets.assets.step import step
+from xata_pg_assets.files.columns import FileColumn
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.domains import domains, with_upstream
 from xata_pg_assets.plan.naming import NameSpace
@@ -30,7 +31,7 @@ def make_report_job() -> UnresolvedAssetJobDefinition:
     )
 
 
-def make_asset_jobs(plan: Plan) -> Iterator[UnresolvedAssetJobDefinition]:
+def make_asset_jobs(plan: Plan, files: Sequence[FileColumn] = ()) -> Iterator[UnresolvedAssetJobDefinition]:
     """Yield the jobs on the assets of a plan."""
     yield dg.define_asset_job(
         MIGRATE_JOB,
@@ -39,7 +40,9 @@ def make_asset_jobs(plan: Plan) -> Iterator[UnresolvedAssetJobDefinition]:
     )
     yield dg.define_asset_job(
         CHECK_JOB,
-        selection=dg.AssetSelection.checks_for_assets(*(postgres_key(table) for table in plan.tables))
+        selection=dg.AssetSelection.checks_for_assets(
+            *(postgres_key(table) for table in plan.tables), *(files_key(of) for of in files)
+        )
         | dg.AssetSelection.assets(REPORT_KEY),
         description="Compare every migrated table with the export again, then write the report; no table is changed.",
     )
@@ -51,7 +54,7 @@ def make_asset_jobs(plan: Plan) -> Iterator[UnresolvedAssetJobDefinition]:
         yield dg.define_asset_job(
             names.take(f"{MIGRATE_JOB}_{domain}"),
             selection=dg.AssetSelection.assets(
-                EXPORT_KEY, REPORT_KEY, *keys(with_upstream(plan, tables)), *extra_keys(tables)
+                EXPORT_KEY, REPORT_KEY, *keys(with_upstream(plan, tables), files), *extra_keys(tables)
             ),
             description=f"Migrate {own}, and the tables that these link to; then write the report.",
             tags={"domain": domain},

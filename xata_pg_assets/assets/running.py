@@ -11,7 +11,7 @@ import dagster as dg
 from xata_pg_assets.assets.factories import BUILT
 from xata_pg_assets.assets.graph import CHECK_JOB, LOAD, MIGRATE_JOB, build_definitions
 from xata_pg_assets.assets.instance import kept_open, open_instance
-from xata_pg_assets.assets.specs import extra_keys, keys, postgres_key
+from xata_pg_assets.assets.specs import extra_keys, files_key, keys, postgres_key
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import TargetTable
 
@@ -47,7 +47,9 @@ class RunResult:
 def run_migration(migration: Migration, tables: Sequence[TargetTable] | None = None) -> RunResult:
     """Materialize the assets of the tables (all by default), checks included."""
     selection = (
-        dg.AssetSelection.all() if tables is None else dg.AssetSelection.assets(*keys(tables), *extra_keys(tables))
+        dg.AssetSelection.all()
+        if tables is None
+        else dg.AssetSelection.assets(*keys(tables, migration.file_columns), *extra_keys(tables))
     )
     return _run(migration, MIGRATE_JOB, selection)
 
@@ -55,7 +57,9 @@ def run_migration(migration: Migration, tables: Sequence[TargetTable] | None = N
 def run_checks(migration: Migration, tables: Sequence[TargetTable] | None = None) -> RunResult:
     """Run the checks of the tables (all by default) and nothing else."""
     chosen = migration.plan.tables if tables is None else tables
-    return _run(migration, CHECK_JOB, dg.AssetSelection.checks_for_assets(*(postgres_key(table) for table in chosen)))
+    checked = [postgres_key(table) for table in chosen]
+    checked += [files_key(of) for of in migration.file_columns if of.table in chosen]
+    return _run(migration, CHECK_JOB, dg.AssetSelection.checks_for_assets(*checked))
 
 
 def run_indexes(migration: Migration, tables: Sequence[TargetTable] | None = None) -> RunResult:

@@ -15,7 +15,7 @@ from xata_pg_assets.assets.specs import EXPORT_KEY, REPORT_KEY, keys
 from xata_pg_assets.assets.summary import ERRORS_TAG
 from xata_pg_assets.errors import XataPgError
 from xata_pg_assets.migration import Migration
-from xata_pg_assets.plan.tables import Plan, TargetTable
+from xata_pg_assets.plan.tables import TargetTable
 from xata_pg_assets.xata.export import TableFile, find_table_files
 
 __all__ = ["make_export_sensor", "make_failure_sensor"]
@@ -58,7 +58,7 @@ def make_export_sensor(migration: Migration) -> dg.SensorDefinition:
                 skip_reason=f"Newer: {names}. They run at the next look, if they have stopped changing.", cursor=waiting
             )
         return dg.SensorResult(
-            run_requests=[_request(migration.plan, newer, now)], cursor=json.dumps({"run": now, "seen": now})
+            run_requests=[_request(migration, newer, now)], cursor=json.dumps({"run": now, "seen": now})
         )
 
     return newer_export
@@ -92,11 +92,14 @@ def _state(file: TableFile) -> list[int]:
     return [found.st_size, found.st_mtime_ns]
 
 
-def _request(plan: Plan, newer: set[str], now: Mapping[str, list[int]]) -> dg.RunRequest:
+def _request(migration: Migration, newer: set[str], now: Mapping[str, list[int]]) -> dg.RunRequest:
     """Ask for the tables of the files, and for those that link to them: a link may lead somewhere now."""
+    plan = migration.plan
     changed = [plan.by_xata_name[name] for name in newer]
     touched = {other.xata_name for table in changed for other, _ in plan.referrers(table)} | newer
     touched |= {table.xata_name for table in plan.tables if table.rewritten}  # an id may be one of any table
     tables: list[TargetTable] = [table for table in plan.tables if table.xata_name in touched]
     digest = hashlib.sha256(json.dumps(now, sort_keys=True).encode()).hexdigest()
-    return dg.RunRequest(run_key=digest, asset_selection=[EXPORT_KEY, *keys(tables), REPORT_KEY])
+    return dg.RunRequest(
+        run_key=digest, asset_selection=[EXPORT_KEY, *keys(tables, migration.file_columns), REPORT_KEY]
+    )

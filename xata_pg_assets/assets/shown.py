@@ -13,6 +13,11 @@ __all__ = ["check_metadata", "table_of"]
 
 _AGAIN = "Materialize the table again: that changes only what differs."
 _MENDS = {
+    "files_present": (
+        "Lay what is lost or ambiguous into the folder of saved files, named "
+        "<base>__<record id>__<column>__<position><ext>, and materialize the files again: that copies only what is "
+        "not there yet."
+    ),
     "row_count": (
         "Correct the rejected rows in the export and materialize all again, or allow them (setting max_rejected_rows). "
         "Rows that are lost or extra are mended by materializing again."

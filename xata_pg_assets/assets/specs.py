@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import dagster as dg
 
 from xata_pg_assets import __version__
+from xata_pg_assets.files.columns import FileColumn
 from xata_pg_assets.plan.domains import domains
 from xata_pg_assets.plan.extras import VectorIndex
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
@@ -20,6 +21,7 @@ __all__ = [
     "REPORT_KEY",
     "XataTranslator",
     "extra_keys",
+    "files_key",
     "keys",
     "mapping_key",
     "postgres_key",
@@ -61,6 +63,11 @@ def vector_index_key(table: TargetTable, index: VectorIndex) -> dg.AssetKey:
 def search_key(table: TargetTable) -> dg.AssetKey:
     """Key of the search columns of a table."""
     return dg.AssetKey(["search", table.name])
+
+
+def files_key(of: FileColumn) -> dg.AssetKey:
+    """Key of the copied files of a column."""
+    return dg.AssetKey(["files", of.name])
 
 
 class XataTranslator:
@@ -207,12 +214,32 @@ class XataTranslator:
             metadata={"xata_table": table.xata_name},
         )
 
-    def get_report_spec(self) -> dg.AssetSpec:
-        """The whole result; it follows the tables that no other table follows, and so all of them."""
+    def get_files_spec(self, of: FileColumn) -> dg.AssetSpec:
+        """The copied files of a column; they follow the table that their keys are written into."""
+        ledger = f"{self.layout.work_schema}.files"
+        return dg.AssetSpec(
+            files_key(of),
+            deps=[postgres_key(of.table)],
+            description=(
+                f"The files of {of.xata_name}: each file that Xata's script saved, copied once, under the key that "
+                f"the column `{of.column.name}` then holds beside Xata's own fields.\n\n"
+                f"The ledger `{ledger}` has a line for every file, with key, size and SHA-256, or with what is wrong."
+            ),
+            group_name="files",
+            kinds={"file"},
+            tags=self._tags(of.table),
+            code_version=__version__,
+        )
+
+    def get_report_spec(self, files: Sequence[FileColumn] = ()) -> dg.AssetSpec:
+        """The whole result; it follows the tables that no other table follows, and so all of them, and the files."""
         followed = {parent.name for table in self.plan.tables for parent in self.plan.upstream(table)}
         return dg.AssetSpec(
             REPORT_KEY,
-            deps=[postgres_key(table) for table in self.plan.tables if table.name not in followed],
+            deps=[
+                *(postgres_key(table) for table in self.plan.tables if table.name not in followed),
+                *(files_key(of) for of in files),
+            ],
             description=(
                 "The whole result on one page: every table, its rows in and out, its checks, its time.\n\n"
                 "Look at **Metadata** below: the verdict, what is wrong, the tables. This asset's own check is red as "
@@ -306,9 +333,10 @@ def _code_version(table: TargetTable) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
-def keys(tables: Iterable[TargetTable]) -> list[dg.AssetKey]:
-    """Return the keys of all assets of the tables."""
-    return [key(table) for table in tables for key in (xata_key, mapping_key, postgres_key)]
+def keys(tables: Sequence[TargetTable], files: Sequence[FileColumn] = ()) -> list[dg.AssetKey]:
+    """Return the keys of all assets of the tables, and of those file columns that are theirs."""
+    found = [key(table) for table in tables for key in (xata_key, mapping_key, postgres_key)]
+    return found + [files_key(of) for of in files if of.table in tables]
 
 
 def extra_keys(tables: Iterable[TargetTable]) -> list[dg.AssetKey]:

@@ -15,7 +15,7 @@ import dagster as dg
 from xata_pg_assets.errors import TransientError, UnreachableError, XataPgError
 from xata_pg_assets.migration import Migration, Nobody, Step
 from xata_pg_assets.plan.tables import TargetTable
-from xata_pg_assets.report.pace import describe_pace
+from xata_pg_assets.report.pace import describe_files, describe_pace
 
 __all__ = ["MAX_RETRIES", "RunLog", "step"]
 
@@ -29,8 +29,9 @@ SECONDS_BETWEEN = 10
 
 @dataclass(slots=True)
 class _Running:
-    """A table whose file is read, or that gets an index: when that began, and when it was last told of."""
+    """A step that may take long: when it began, and when it was last told of."""
 
+    step: Step
     size: int | None
     started: float
     told: float
@@ -45,15 +46,19 @@ class RunLog:
 
     def begin(self, table: TargetTable, step: Step, size: int | None) -> None:
         """Start the clock of a step."""
-        if step in ("staging", "indexing"):
+        if step in ("staging", "indexing", "copying"):
             now = perf_counter()
-            self._running[table.name] = _Running(size, now, now)
+            self._running[table.name] = _Running(step, size, now, now)
 
     def advance(self, table: TargetTable, rows: int, size: int) -> None:
         """Tell how far the reading is, where that was not told for a while."""
         now, running = perf_counter(), self._running.get(table.name)
-        if running is not None and now - running.told >= SECONDS_BETWEEN:
-            running.told = now
+        if running is None or now - running.told < SECONDS_BETWEEN:
+            return
+        running.told = now
+        if running.step == "copying":
+            self._log.info(f"Copying files of {table.xata_name}: {describe_files(rows, size)}.")
+        else:
             pace = describe_pace(rows, now - running.started, size, running.size)
             self._log.info(f"Reading {table.xata_name}: {pace}.")
 

@@ -12,6 +12,7 @@ from xata_pg_assets.assets.shown import table_of
 from xata_pg_assets.assets.specs import REPORT_KEY, XataTranslator
 from xata_pg_assets.assets.step import step
 from xata_pg_assets.errors import ExitCode, counted
+from xata_pg_assets.files.columns import FileColumn
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.report.pace import describe_seconds
 from xata_pg_assets.report.result import Report, build_report, run_only
@@ -63,16 +64,18 @@ def make_export_asset(translator: XataTranslator) -> dg.AssetsDefinition:
     return xata_export
 
 
-def make_report_asset(translator: XataTranslator, write_page: PageWriter | None = None) -> dg.AssetsDefinition:
+def make_report_asset(
+    translator: XataTranslator, write_page: PageWriter | None = None, files: Sequence[FileColumn] = ()
+) -> dg.AssetsDefinition:
     """The result of all tables on one page, red as long as anything is; `write_page` adds a file for the ticket."""
     check = dg.AssetCheckSpec(
         REPORT_CHECK,
         asset=REPORT_KEY,
         description="Every table is migrated, every check of every table passed, no row is over a budget",
     )
-    last = {PRIORITY_TAG: str(-len(translator.plan.tables))}
+    last = {PRIORITY_TAG: str(-len(translator.plan.tables) - len(files))}
 
-    @asset(translator.get_report_spec(), "migration_report", last, [check])
+    @asset(translator.get_report_spec(files), "migration_report", last, [check])
     def migration_report(
         context: dg.AssetExecutionContext, migration: dg.ResourceParam[Migration]
     ) -> Iterator[dg.MaterializeResult[None]]:
@@ -103,6 +106,7 @@ def _report(migration: Migration, errors: Sequence[str]) -> Report:
             source=migration.source_name,
             errors=errors,
             warnings=migration.warnings,
+            files=migration.file_columns,
         )
     return run_only(report)
 
@@ -133,13 +137,16 @@ def _page(report: Report, page: Path | None) -> Mapping[str, Any]:
         metadata["slowest tables"] = dg.MetadataValue.md(plot)
     if report["tables"]:
         metadata["all tables"] = table_of([_row(table) for table in report["tables"]])
+    if report.get("files"):
+        metadata["files"] = table_of([_file_row(column) for column in report["files"]])
     if report["warnings"]:
         metadata["warnings"] = table_of([{"warning": text} for text in report["warnings"]])
     if page:
         metadata["page to hand on"] = dg.MetadataValue.path(page)
     for total in ("source_rows", "target_rows", "rejected_rows", "duplicate_rows", "dangling_links"):
         metadata[total] = sum(table[total] for table in report["tables"])
-    metadata["failed_checks"] = len(_failed(report))
+    red_files = sum(not column["check"]["passed"] for column in report.get("files", ()))
+    metadata["failed_checks"] = len(_failed(report)) + red_files
     metadata["seconds"] = round(sum(table["seconds"] for table in report["tables"]), 3)
     metadata["source"] = report["source"]
     metadata["versions"] = ", ".join(f"{name} {version}" for name, version in report["versions"].items() if version)
@@ -161,6 +168,16 @@ def _row(table: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
+def _file_row(column: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {
+        "column": f"{column['table']}.{column['column']}",
+        "files": column["files"],
+        "bytes": column["bytes"],
+        "copied": column["copied_files"],
+        "check": "passed" if column["check"]["passed"] else column["check"]["description"],
+    }
+
+
 def _failed(report: Report) -> list[tuple[str, Mapping[str, Any]]]:
     return [(table["table"], check) for table in report["tables"] for check in table["checks"] if not check["passed"]]
 
@@ -168,6 +185,11 @@ def _failed(report: Report) -> list[tuple[str, Mapping[str, Any]]]:
 def _wrong(report: Report) -> list[Mapping[str, Any]]:
     wrong = [{"where": f"{name}: {check['name']}", "what": check["description"]} for name, check in _failed(report)]
     unchecked = [table["table"] for table in report["tables"] if not table["checks"]]
+    wrong += [
+        {"where": f"files of {column['table']}.{column['column']}", "what": column["check"]["description"]}
+        for column in report.get("files", ())
+        if not column["check"]["passed"]
+    ]
     return wrong + [{"where": name, "what": "not migrated or not checked yet"} for name in unchecked]
 
 

@@ -141,6 +141,7 @@ def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) 
     migration = Migration.from_settings(settings)
     with _told_later():
         _ = migration.files  # a wrong source is a usage error: nothing is touched yet
+        migration.refuse_no_destination()
         if not _is_untouched(settings):
             with migration.reading() as conn:
                 migration.refuse_accepted(conn)
@@ -200,7 +201,7 @@ def check(settings: Settings, tables: Tables = None, as_json: AsJson = False) ->
     migration = Migration.from_settings(settings)
     chosen = _chosen(migration, tables)
     with _told_later(), _migrated(migration):
-        pass
+        migration.refuse_no_destination()
     _run_and_report(migration, run_checks, chosen, as_json=as_json)
 
 
@@ -643,6 +644,7 @@ def _report(
         tables=chosen,
         errors=list(dict.fromkeys(errors)),
         warnings=migration.warnings,
+        files=migration.file_columns,
         started_at=started_at,
         finished_at=datetime.now(UTC) if started_at else None,
     )

@@ -20,7 +20,13 @@ from xata_pg_assets.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings, i
 __all__ = ["as_environment", "with_settings"]
 
 _PANEL = "Settings (also as XATA_PG_… variables and in the settings file)"
-_METAVARS = {"on_delete_links": "TABLE.COLUMN=RULE", "grants": "ROLE=RIGHT"}
+# Settings that are tables: a flag gives one line of it, and may be given often
+_TABLES = {
+    "on_delete_links": "TABLE.COLUMN=RULE",
+    "grants": "ROLE=RIGHT",
+    "files_options": "NAME=VALUE",
+    "files_to_options": "NAME=VALUE",
+}
 _EXAMPLES = {"on_delete_links": "posts.author=cascade", "grants": "anon=read"}
 
 
@@ -40,6 +46,9 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         for name in _EXAMPLES:
             if given[name] is not None:
                 given[name] = _rules(name, given[name])
+        for name in ("files_options", "files_to_options"):
+            if given[name] is not None:
+                given[name] = _options(name, given[name])
         command(settings=load_settings(config, given), **arguments)
 
     parameters = [*own, *flags.values()]
@@ -55,8 +64,10 @@ def as_environment(settings: Settings) -> dict[str, str]:
         value = getattr(settings, name)
         if value is not None:  # a default too: it may be a flag that beat a variable
             variables[f"XATA_PG_{_name(name, field).upper()}"] = _text(value)
-    if settings.source is not None and not is_database(settings.source):
-        variables["XATA_PG_SOURCE"] = str(Path(settings.source).resolve())
+    for name in ("source", "files", "files_to"):
+        text = getattr(settings, name)
+        if text is not None and not is_database(text):
+            variables[f"XATA_PG_{name.upper()}"] = str(Path(text).resolve())
     return variables
 
 
@@ -72,14 +83,14 @@ def _flags() -> Mapping[str, inspect.Parameter]:
     for field_name, field in Settings.model_fields.items():
         name = _name(field_name, field)
         flag = name.replace("_", "-")
-        type_: Any = bool if field.annotation is bool else list[str] if name in _EXAMPLES else str
+        type_: Any = bool if field.annotation is bool else list[str] if name in _TABLES else str
         choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
         option = typer.Option(
             f"--{flag}/--no-{flag}" if type_ is bool else f"--{flag}",
             help=field.description,
             rich_help_panel=_PANEL,
             show_default=False,
-            metavar=None if type_ is bool else _METAVARS.get(name, "|".join(choices) or name.upper()),
+            metavar=None if type_ is bool else _TABLES.get(name, "|".join(choices) or name.upper()),
             autocompletion=_completion(choices) if choices else None,
         )
         parameters[name] = _parameter(name, type_, option)
@@ -112,6 +123,20 @@ def _rules(name: str, pairs: list[str]) -> Mapping[str, str]:
         if "=" not in pair:
             raise UsageError(f"flag --{name.replace('_', '-')}: {pair!r} is no rule; write {_EXAMPLES[name]}")
     return {key: rule for key, _, rule in (pair.rpartition("=") for pair in pairs)}
+
+
+def _options(setting: str, pairs: list[str]) -> Mapping[str, Any]:
+    """Read `name=value` pairs; a value that is a JSON object, a list, true or false is taken as such, else as text."""
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:  # without its text: it may be a key
+            raise UsageError(f"flag --{setting.replace('_', '-')}: an option is no name=value; write anon=true")
+        try:
+            options[name] = json.loads(value) if value[:1] in ("{", "[") or value in ("true", "false") else value
+        except ValueError:
+            options[name] = value
+    return options
 
 
 def _text(value: Any) -> str:

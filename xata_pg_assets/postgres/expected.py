@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
-from xata_pg_assets.postgres import ledger
+from xata_pg_assets.postgres import file_keys, ledger
 from xata_pg_assets.postgres.catalog import exists
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
@@ -27,7 +27,8 @@ class Expected:
     """Composes the expected rows of one table; `s` is its staging table, `m` its mapping, `p0`… its parents,
     `r0`… what becomes of old ids in its columns.
 
-    `lines` is the ledger, by Xata name; `loaded` holds the Xata names of the tables that are in the target.
+    `lines` is the ledger, by Xata name; `loaded` holds the Xata names of the tables that are in the target, `keyed`
+    those of the columns whose files were copied: their cells hold the keys of the copies, too.
     """
 
     layout: Layout
@@ -36,6 +37,7 @@ class Expected:
     lines: Mapping[str, ledger.Entry]
     loaded: frozenset[str]
     is_exact: bool = False
+    keyed: frozenset[str] = frozenset()
 
     def value(self, column: TargetColumn) -> sql.Composable:
         """Return the expression of the column's expected value."""
@@ -45,6 +47,10 @@ class Expected:
             return sql.SQL("{}.new_id").format(self._alias(column))
         if column.xata_type is XataType.MULTIPLE:
             return sql.SQL("{}.list").format(sql.Identifier(f"l{self._list_columns.index(column)}"))
+        if column.role is Role.OWN and column.xata_name in self.keyed:
+            # By the mapping's id: it has the collation of the ledger's, whose index is then of use
+            old_id = sql.Identifier("m", "old_id")
+            return file_keys.with_keys(self.layout, self.table, column, self._staged(column), old_id)
         return self._staged(column)
 
     def _staged(self, column: TargetColumn) -> sql.Composable:
@@ -157,7 +163,8 @@ def expected_rows(
         for other in plan.tables
         if (line := lines.get(other.xata_name)) and line.target_rows is not None and exists(conn, layout.target(other))
     )
-    return Expected(layout, plan, table, lines, loaded, is_exact)
+    keyed = file_keys.columns_with_keys(conn, layout, table)
+    return Expected(layout, plan, table, lines, loaded, is_exact, keyed)
 
 
 def converted(column: TargetColumn) -> sql.Composable:

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from xata_pg_assets.errors import TransientError, UsageError, counted
 from xata_pg_assets.plan.tables import Plan
-from xata_pg_assets.postgres import bootstrap, habits, ledger, search, staging
+from xata_pg_assets.postgres import bootstrap, file_ledger, habits, ledger, search, staging
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.catalog import column_types, count_rows, exists
 from xata_pg_assets.postgres.connection import Connection
@@ -19,7 +19,7 @@ from xata_pg_assets.postgres.layout import Layout
 
 __all__ = ["Inventory", "accept", "find", "take_out"]
 
-_WORK_TABLES = ("rejected_rows", "dangling_links", "loads")
+_WORK_TABLES = ("rejected_rows", "dangling_links", "loads", "files", "file_loads")
 _ROUTINES = {
     "new_id": sql.SQL("(text, text)"),
     "migrate_table": sql.SQL("(text, text, text, text, text, text[], jsonb)"),
@@ -75,6 +75,12 @@ def accept(conn: Connection, layout: Layout, *, force: bool) -> int:
                 continue
             what = f"check {failed} failed" if failed else "it is not loaded and checked"
             raise UsageError(f"table {name}: {what}; mend it and migrate again, or say --force to accept it so")
+        for (table, column), copies in file_ledger.loads(conn, layout).items():
+            if not force and not (copies.files_present or {}).get("passed"):
+                raise UsageError(
+                    f"files of {table}.{column}: check files_present is not green; mend it and migrate again, or say "
+                    "--force to accept it so"
+                )
         dropped = staging.drop_staging(conn, layout)
         ledger.freeze(conn, layout)
     return dropped
@@ -125,6 +131,11 @@ class _Finder:
         names = (self.layout.target_schema, self.layout.work_schema, self.layout.staging_schema)
         return [name for name in names if bootstrap.is_ours(self.conn, name)]
 
+    @property
+    def places_of_copies(self) -> list[str]:
+        """Where files were copied to: what lies there is not the database's, and stays."""
+        return sorted({line.destination for line in file_ledger.loads(self.conn, self.layout).values()})
+
     def _made(self) -> Iterator[str]:
         targets = list(self.targets.values())
         for name in self.relations:
@@ -136,6 +147,7 @@ class _Finder:
             yield f"routine {routine.as_string(self.conn)}"
         for (name,) in sorted(self.conn.execute(staging.tables_query(self.layout)).fetchall()):
             yield f"table {sql.Identifier(self.layout.staging_schema, name).as_string(self.conn)}"
+        yield from (f"record of the copies in {place}; the copies stay" for place in self.places_of_copies)
         for schema in self.schemas:
             yield f"schema {sql.Identifier(schema).as_string(self.conn)}, if nothing else is in it"
 

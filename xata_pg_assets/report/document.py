@@ -14,6 +14,7 @@ from datetime import datetime
 from psycopg import sql
 from pydantic import SecretStr
 
+from xata_pg_assets.files.storage import described
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import Role, TargetTable
 from xata_pg_assets.postgres import findings, ledger
@@ -308,6 +309,10 @@ def _settings(migration: Migration) -> Iterator[tuple[str, str]]:
             text = migration.source_name
         elif name == "target":
             text = migration.describe_target()
+        elif name in ("files", "files_to"):
+            text = described(value) if value else ""
+        elif name in ("files_options", "files_to_options"):
+            text = ", ".join(value)  # their values may be keys
         elif isinstance(value, SecretStr):
             text = "set"  # its URL may hold a password in any of its parts
         elif isinstance(value, Mapping):

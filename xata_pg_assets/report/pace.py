@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["describe_pace", "describe_seconds"]
+__all__ = ["describe_files", "describe_pace", "describe_seconds"]
 
 
 def describe_pace(rows: int, seconds: float, done: int = 0, total: int | None = None) -> str:
@@ -20,6 +20,15 @@ def describe_pace(rows: int, seconds: float, done: int = 0, total: int | None = 
     if total and 0 < done < total:
         words.append(f"about {describe_seconds(seconds * (total - done) / done)} to go")
     return ", ".join(words)
+
+
+def describe_files(files: int, size: int) -> str:
+    """Say how many files were seen to.
+
+    >>> describe_files(1200, 34_500_000)
+    '1,200 files, 34.5 MB'
+    """
+    return f"{files:,} files, {size / 1e6:,.1f} MB"
 
 
 def describe_seconds(seconds: float) -> str:

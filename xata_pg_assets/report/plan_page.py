@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,31 @@ def describe_plan(migration: Migration) -> dict[str, Any]:
             *migration.target_warnings(),
         ],
         "problems": migration.target_problems(),
+        **_describe_files(migration, heads),
     }
+
+
+def _describe_files(migration: Migration, heads: Mapping[str, TableReader]) -> dict[str, Any]:
+    """Return what copying the files would find; nothing where none are set."""
+    if not migration.file_columns:
+        return {}
+    source, destination = migration.files_place
+    columns = [
+        {
+            "xata_table": each.column.table.xata_name,
+            "xata_column": each.column.column.xata_name,
+            "column": each.column.name,
+            "files": each.files,
+            "matched": each.matched,
+            "missing": each.lost,
+            "ambiguous": each.ambiguous,
+            "other_size": each.other_size,
+            "bytes": each.bytes,
+            "all_rows": each.is_whole,
+        }
+        for each in migration.forecast_files(heads)
+    ]
+    return {"files": {"source": source, "destination": destination, "columns": columns}}
 
 
 def _describe_table(plan: Plan, table: TargetTable, head: TableReader | None) -> dict[str, Any]:
@@ -121,6 +146,7 @@ def print_plan(console: Console, description: dict[str, Any]) -> None:
     for each in description["vector_indexes"]:
         console.print(f"vector index: {escape(each['table'])}.{escape(each['column'])}, by {each['method']}")
     _print_renamings(console, description["renamed"])
+    _print_files(console, description.get("files"))
     # What a person must not miss stands last, where the eye is
     for warning in description["warnings"]:
         console.print(f"[yellow]warning[/] {escape(warning)}")
@@ -129,6 +155,26 @@ def print_plan(console: Console, description: dict[str, Any]) -> None:
     verdict = "[red]It would not go through.[/]" if description["problems"] else "[green]Nothing stands in the way.[/]"
     rows = sum(table["bytes"] for table in description["tables"])
     console.print(f"{counted(len(description['tables']), 'table')}, {rows / 1e6:,.1f} MB. {verdict}")
+
+
+def _print_files(console: Console, files: dict[str, Any] | None) -> None:
+    """Print what copying the files would find."""
+    if files is None:
+        return
+    console.print(
+        f"files from [bold]{escape(files['source'])}[/] to [bold]{escape(files['destination'] or 'nowhere yet')}[/]"
+    )
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid.add_column("column", no_wrap=True)
+    for title in ("files", "matched", "missing", "ambiguous", "other size", "to copy"):
+        grid.add_column(title, justify="right", no_wrap=True)
+    for column in files["columns"]:
+        numbers = [column[name] for name in ("files", "matched", "missing", "ambiguous", "other_size")]
+        more = "" if column["all_rows"] else " at least"
+        grid.add_row(
+            escape(column["column"]), *(f"{number:,}" for number in numbers), f"{column['bytes'] / 1e6:,.2f} MB{more}"
+        )
+    console.print(grid)
 
 
 def _cut(text: str, width: int) -> str:

@@ -14,7 +14,7 @@ from xata_pg_assets.errors import in_one_line
 from xata_pg_assets.migration import Step
 from xata_pg_assets.plan.tables import TargetTable
 from xata_pg_assets.report.markup import escape
-from xata_pg_assets.report.pace import describe_pace, describe_seconds
+from xata_pg_assets.report.pace import describe_files, describe_pace, describe_seconds
 
 __all__ = ["TerminalObserver", "progress"]
 
@@ -24,6 +24,7 @@ _WORDS: dict[Step, str] = {
     "loading": "loading",
     "checking": "checking",
     "indexing": "indexing",
+    "copying": "copying files of",
 }
 # Where nobody watches, only what takes long is worth a line
 _LONG = 1
@@ -97,12 +98,15 @@ class TerminalObserver:
             return
         if running.task is not None:
             words = describe_pace(rows, now - running.started, size, running.size)
+            if running.step == "copying":
+                words = describe_files(rows, size)
             self._progress.update(running.task, completed=size, words=words)
         elif now - running.told >= _SECONDS_BETWEEN:
             running.told = now
-            self._say(
-                f"reading {in_one_line(table.name)}: {describe_pace(rows, now - running.started, size, running.size)}"
-            )
+            pace = describe_pace(rows, now - running.started, size, running.size)
+            if running.step == "copying":
+                pace = describe_files(rows, size)
+            self._say(f"{_WORDS[running.step]} {in_one_line(table.name)}: {pace}")
 
     def tell(self, table: TargetTable, text: str) -> None:
         """Show how far a step is that reads no file."""

@@ -11,8 +11,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from xata_pg_assets import __version__
 from xata_pg_assets.errors import ExitCode
+from xata_pg_assets.files.checking import FILES_PRESENT
+from xata_pg_assets.files.columns import FileColumn
 from xata_pg_assets.plan.tables import Plan, TargetTable
-from xata_pg_assets.postgres import ledger
+from xata_pg_assets.postgres import file_ledger, ledger
 from xata_pg_assets.postgres.checks import CHECKS, checks_of
 from xata_pg_assets.postgres.connection import Connection, ServerFacts, plain_text_warning, server_facts
 from xata_pg_assets.postgres.layout import Layout
@@ -34,6 +36,7 @@ def build_report(
     tables: Sequence[TargetTable] | None = None,
     errors: Sequence[str] = (),
     warnings: Iterable[str] = (),
+    files: Sequence[FileColumn] = (),
     started_at: datetime | None = None,
     finished_at: datetime | None = None,
 ) -> Report:
@@ -47,6 +50,8 @@ def build_report(
     code = exit_code([line for _, line in chosen], errors)
     if any(checks_of(table).keys() - line.checks.keys() for table, line in chosen):
         code = ExitCode.NOT_FINISHED
+    copies = _files(conn, layout, [of for of in files if any(of.table is table for table, _ in chosen)])
+    code = _with_files(code, copies)
     all_warnings = [*plan.warnings, *warnings, *(text for _, line in chosen for text in line.staging_warnings)]
     insecure = plain_text_warning(conn) if conn else None
     if insecure:
@@ -61,6 +66,7 @@ def build_report(
         "target": _target(url, layout),
         "tables": [_table(table, line) for table, line in chosen],
         "changes": {table.name: _changes(line) for table, line in chosen},
+        **({"files": copies} if copies else {}),
         "warnings": list(dict.fromkeys(all_warnings)),
         "errors": list(errors),
     }
@@ -75,6 +81,47 @@ def exit_code(lines: Iterable[ledger.Entry], errors: Sequence[str]) -> ExitCode:
         if any(not check["passed"] and check["severity"] == "ERROR" for check in line.checks.values()):
             code = ExitCode.CHECK_FAILED
     return ExitCode.NOT_FINISHED if errors else code
+
+
+def _files(conn: Connection | None, layout: Layout, columns: Sequence[FileColumn]) -> list[Report]:
+    """Return what is known of the file columns; nothing where none is copied."""
+    lines = file_ledger.loads(conn, layout) if conn and columns else {}
+    return [_file_column(of, lines.get((of.table.xata_name, of.column.xata_name))) for of in columns]
+
+
+def _file_column(of: FileColumn, line: file_ledger.FileLoad | None) -> Report:
+    missing = "checked" if line and line.copied_at else "copied"
+    check = line.files_present if line and line.files_present else None
+    return {
+        "xata_table": of.table.xata_name,
+        "xata_column": of.column.xata_name,
+        "table": of.table.name,
+        "column": of.column.name,
+        "destination": line.destination if line else "",
+        "files": line.files if line else 0,
+        "bytes": line.bytes if line else 0,
+        "copied_files": line.copied_files if line else 0,
+        "copied_bytes": line.copied_bytes if line else 0,
+        "unclaimed_files": line.unclaimed if line else 0,
+        "seconds": round(line.copy_seconds + line.check_seconds, 3) if line else 0.0,
+        "check": {
+            "name": FILES_PRESENT[0],
+            **(
+                check
+                or {"passed": False, "severity": "ERROR", "description": f"{NOT_RUN}: the files were not {missing}"}
+            ),
+        },
+    }
+
+
+def _with_files(code: ExitCode, copies: Sequence[Report]) -> ExitCode:
+    """Return how the migration stands, its files counted in."""
+    checks = [column["check"] for column in copies]
+    if any(check["description"].startswith(NOT_RUN) for check in checks):
+        return ExitCode.NOT_FINISHED
+    if code is ExitCode.OK and not all(check["passed"] for check in checks):
+        return ExitCode.CHECK_FAILED
+    return code
 
 
 def run_only(report: Report) -> Report:

@@ -59,6 +59,8 @@ def print_report(console: Console, report: Report) -> None:
         for check in table["checks"]:
             if not check["passed"] and _was_run(check):
                 console.print(f"[red]{escape(table['table'])}.{check['name']}[/]: {escape(check['description'])}")
+    for column in report.get("files", ()):
+        _print_files(console, column)
     for warning in report["warnings"]:
         console.print(f"[yellow]warning[/] {escape(warning)}")
     rows = sum(table["target_rows"] for table in report["tables"])
@@ -70,6 +72,14 @@ def _verdict(report: Report) -> str:
         return _VERDICTS[report["exit_code"]]
     left_out = any(table["rejected_rows"] or table["dangling_links"] for table in report["tables"])
     return f"[bold {'yellow' if left_out else 'green'}]{what_is_in(report)}[/]"
+
+
+def _print_files(console: Console, column: dict[str, Any]) -> None:
+    """Print the end of a file column, and what of its folder was left."""
+    check, name = column["check"], escape(f"{column['table']}.{column['column']}")
+    tone = "green" if check["passed"] else "red"
+    copied = f" ({column['copied_files']:,} copied now)" if _was_run(check) else ""
+    console.print(f"[{tone}]files of {name}[/]: {escape(check['description'])}{copied}")
 
 
 def _checks(table: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xata_pg_assets.errors import ExitCode
-from xata_pg_assets.report.result import Report
+from xata_pg_assets.report.result import NOT_RUN, Report
 
 __all__ = ["Problem", "Verdict", "amount", "judge", "what_is_in"]
 
@@ -62,12 +62,12 @@ def judge(report: Report) -> Verdict:
             reason += f"; {' and '.join(left_out)} within what the settings allow"
         return Verdict("fair" if left_out else "good", "You may switch", f"{reason}.", problems)
     if report["exit_code"] == ExitCode.CHECK_FAILED:
-        failed = [check for table in report["tables"] for check in table["checks"] if not check["passed"]]
+        failed = [check for check in _all_checks(report) if not check["passed"]]
         reason = "; ".join([*_left_out(report), f"{len(failed)} of {amount(_checks(report), 'check')} failed"])
         return Verdict("bad", "Do not switch yet", f"{reason}.", problems)
     missing = sum(1 for table in report["tables"] if not table["checks"])
     reason = (
-        f"{missing} of {amount(len(report['tables']), 'table')} are not finished." if missing else "a table failed."
+        f"{missing} of {amount(len(report['tables']), 'table')} are not finished." if missing else _unfinished(report)
     )
     return Verdict("bad", "Do not switch yet", reason, problems)
 
@@ -80,6 +80,11 @@ def what_is_in(report: Report) -> str:
     text = "All rows are in" + (f" but {rejected:,} rejected" if rejected else "")
     text += f", all links but {dangling:,} dangling" if dangling else ""
     return f"{text}{', as the settings allow;' if rejected or dangling else ','} all checks passed."
+
+
+def _unfinished(report: Report) -> str:
+    is_files = any(column["check"]["description"].startswith(NOT_RUN) for column in report.get("files", ()))
+    return "its files are not all copied and checked." if is_files and not report["errors"] else "a table failed."
 
 
 def amount(number: int, what: str) -> str:
@@ -104,6 +109,11 @@ def _problems(report: Report) -> list[Problem]:
         Problem(table["table"], check["name"], check["description"])
         for table, check in sorted(failed, key=lambda pair: _GRAVITY.index(pair[1]["name"]))
         if not _budget(check)
+    ]
+    found += [
+        Problem(f"{column['table']}.{column['column']}", column["check"]["name"], column["check"]["description"])
+        for column in report.get("files", ())
+        if not column["check"]["passed"]
     ]
     return found + list(_over_budget(failed))
 
@@ -134,7 +144,12 @@ def _rows_in(report: Report) -> str:
 
 
 def _checks(report: Report) -> int:
-    return sum(len(table["checks"]) for table in report["tables"])
+    return len(_all_checks(report))
+
+
+def _all_checks(report: Report) -> list[Report]:
+    checks = [check for table in report["tables"] for check in table["checks"]]
+    return checks + [column["check"] for column in report.get("files", ())]
 
 
 def _left_out(report: Report) -> list[str]:
