@@ -1,6 +1,6 @@
 """Assets and checks of one table, made from its spec: thin ops around the migration."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ from xata_pg_assets.assets.step import step
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.naming import NameSpace, snake_case
 from xata_pg_assets.plan.tables import TargetTable
-from xata_pg_assets.postgres.checks import BLOCKING, checks_of
+from xata_pg_assets.postgres.checks import BLOCKING, CheckResult, checks_of
 from xata_pg_assets.postgres.indexes import Built
 from xata_pg_assets.postgres.ledger import Entry
 from xata_pg_assets.report.pace import describe_pace, describe_seconds
@@ -20,6 +20,7 @@ from xata_pg_assets.report.pace import describe_pace, describe_seconds
 __all__ = [
     "BUILT",
     "asset",
+    "make_checks",
     "make_extra_assets",
     "make_mapping_asset",
     "make_postgres_asset",
@@ -137,26 +138,37 @@ def _extra(
 
 def make_postgres_checks(table: TargetTable, op_name: str, tags: Mapping[str, str]) -> dg.AssetChecksDefinition:
     """The checks of the migrated table, which can be run together or one by one."""
+    key = postgres_key(table)
     specs = [
-        dg.AssetCheckSpec(name, asset=postgres_key(table), description=text, blocking=name in BLOCKING)
+        dg.AssetCheckSpec(name, asset=key, description=text, blocking=name in BLOCKING)
         for name, text in checks_of(table).items()
     ]
+    return make_checks(key, specs, op_name, tags, lambda migration, names: migration.check(table, names))
+
+
+def make_checks(
+    key: dg.AssetKey,
+    specs: Sequence[dg.AssetCheckSpec],
+    op_name: str,
+    tags: Mapping[str, str],
+    run: Callable[[Migration, Collection[str]], Sequence[CheckResult]],
+) -> dg.AssetChecksDefinition:
+    """The checks of one asset, run together or some of them: `run` gets the names of those that are asked for."""
 
     @dg.op(
         name=op_name,
-        ins={"table": dg.In(dg.Nothing)},
+        ins={"checked": dg.In(dg.Nothing)},
         out={spec.name: dg.Out(is_required=False) for spec in specs},
-        tags=tags,
+        tags=dict(tags),
     )
     def checks(
         context: dg.AssetCheckExecutionContext, migration: dg.ResourceParam[Migration]
     ) -> Iterator[dg.AssetCheckResult]:
-        selected = {key.name for key in context.selected_asset_check_keys}
         with step(context, migration):
-            results = migration.check(table, selected)
+            results = run(migration, {each.name for each in context.selected_asset_check_keys})
         for result in results:
             yield dg.AssetCheckResult(
-                asset_key=postgres_key(table),
+                asset_key=key,
                 check_name=result.name,
                 passed=result.passed,
                 severity=dg.AssetCheckSeverity(result.severity),
@@ -167,7 +179,7 @@ def make_postgres_checks(table: TargetTable, op_name: str, tags: Mapping[str, st
     # Not by multi_asset_check, for the reason that `asset` has
     definition: dg.AssetChecksDefinition = dg.AssetChecksDefinition.create(
         node_def=checks,
-        keys_by_input_name={"table": postgres_key(table)},
+        keys_by_input_name={"checked": key},
         check_specs_by_output_name={spec.name: spec for spec in specs},
         can_subset=True,
     )

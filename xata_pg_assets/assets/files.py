@@ -1,11 +1,10 @@
 """Assets and checks of the file columns: one asset a column, after the table that its keys are written into."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import dagster as dg
 
-from xata_pg_assets.assets.factories import asset
-from xata_pg_assets.assets.shown import check_metadata
+from xata_pg_assets.assets.factories import asset, make_checks
 from xata_pg_assets.assets.specs import XataTranslator, files_key
 from xata_pg_assets.assets.step import step
 from xata_pg_assets.errors import counted
@@ -51,26 +50,4 @@ def make_files_check(of: FileColumn, op_name: str, tags: Mapping[str, str]) -> d
     """The check of a file column, which can be run alone."""
     name, description = FILES_PRESENT
     spec = dg.AssetCheckSpec(name, asset=files_key(of), description=description)
-
-    @dg.op(name=op_name, ins={"files": dg.In(dg.Nothing)}, out={spec.name: dg.Out(is_required=False)}, tags=dict(tags))
-    def files_present(
-        context: dg.AssetCheckExecutionContext, migration: dg.ResourceParam[Migration]
-    ) -> Iterator[dg.AssetCheckResult]:
-        with step(context, migration):
-            result = migration.check_files(of)
-        yield dg.AssetCheckResult(
-            asset_key=files_key(of),
-            check_name=result.name,
-            passed=result.passed,
-            severity=dg.AssetCheckSeverity(result.severity),
-            description=result.description,
-            metadata=check_metadata(result),
-        )
-
-    definition: dg.AssetChecksDefinition = dg.AssetChecksDefinition.create(
-        node_def=files_present,
-        keys_by_input_name={"files": files_key(of)},
-        check_specs_by_output_name={spec.name: spec},
-        can_subset=True,
-    )
-    return definition
+    return make_checks(files_key(of), [spec], op_name, tags, lambda migration, _: [migration.check_files(of)])
