@@ -211,9 +211,11 @@ class Migration:
                     self._run_lock.hold()
                 with self._reach() as conn:
                     self._sessions.add(conn)
-                    yield conn
+                    try:
+                        yield conn
+                    finally:
+                        self._sessions.discard(conn)
         finally:
-            self._sessions = {session for session in self._sessions if not session.closed}
             self.observer.end(table, step)
 
     @contextmanager
@@ -238,7 +240,7 @@ class Migration:
             yield
         except BaseException:
             self._ahead.close()
-            for session in self._sessions:  # a statement would run on and hold its locks
+            for session in tuple(self._sessions):  # a statement would run on and hold its locks
                 session.cancel_safe(timeout=1)
             raise
         finally:
