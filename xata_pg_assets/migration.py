@@ -233,8 +233,8 @@ class Migration:
             threads=max(2, min(cores, _MAX_THREADS)),
             is_good=_lets_others_follow,
             kind=lambda piece: piece[1],
-            # Reader and server take a core each, and memory; a load of what is there already changes rows of others
-            limits={"staging": max(1, cores // 2), "loading": cores if self._is_empty(chosen) else 1},
+            # A reader takes up to 250 MB; a load of what is there already changes rows of others
+            limits={"staging": 1, "loading": cores if self._is_empty(chosen) else 1},
         )
         try:
             yield
