@@ -84,14 +84,13 @@ class WorkAhead(Generic[K, T]):
     def _run(self) -> None:
         while (key := self._next()) is not None:
             ended: Future[T] = Future()
+            is_good = False
             try:
                 result = self._work(key)
+                is_good = self._is_good(result)
+                ended.set_result(result)
             except BaseException as error:  # it belongs to whoever asks for the work
                 ended.set_exception(error)
-                is_good = False
-            else:
-                ended.set_result(result)
-                is_good = self._is_good(result)
             with self._change:
                 self._running.remove(key)
                 self._ended[key] = ended
@@ -122,7 +121,10 @@ class WorkAhead(Generic[K, T]):
 
     def _forget_followers(self, key: K) -> None:
         """Leave what needs a piece that went wrong, directly or not, to whoever asks for it."""
-        for other in [other for other in self._waiting if key in self._needs[other]]:
-            if other in self._waiting:
+        wrong = [key]
+        while wrong:
+            need = wrong.pop()
+            followers = [other for other in self._waiting if need in self._needs[other]]
+            for other in followers:
                 del self._waiting[other]
-                self._forget_followers(other)
+            wrong += followers

@@ -281,9 +281,11 @@ class Migration:
                     self._run_lock.hold()
                 with self._reach() as conn:
                     self._sessions.add(conn)
-                    yield conn
+                    try:
+                        yield conn
+                    finally:
+                        self._sessions.discard(conn)
         finally:
-            self._sessions = {session for session in self._sessions if not session.closed}
             self.observer.end(table, step)
 
     @contextmanager
@@ -301,14 +303,14 @@ class Migration:
             threads=max(2, min(cores, _MAX_THREADS)),
             is_good=_lets_others_follow,
             kind=lambda piece: piece[1],
-            # Reader and server take a core each, and memory; a load of what is there already changes rows of others
-            limits={"staging": max(1, cores // 2), "loading": cores if self._is_empty(chosen) else 1},
+            # A reader takes up to 250 MB; a load of what is there already changes rows of others
+            limits={"staging": 1, "loading": cores if self._is_empty(chosen) else 1},
         )
         try:
             yield
         except BaseException:
             self._ahead.close()
-            for session in self._sessions:  # a statement would run on and hold its locks
+            for session in tuple(self._sessions):  # a statement would run on and hold its locks
                 session.cancel_safe(timeout=1)
             raise
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from threading import Event, Thread
 
 import pytest
@@ -109,6 +110,38 @@ def test_who_waits_for_a_piece_is_told_when_it_will_not_come():
     work.let_through("A")
     asking.join(GENEROUS)
     assert got == ["mine"]
+
+
+def test_a_long_chain_after_a_piece_that_went_wrong_is_the_callers():
+    def work(number: int) -> int:
+        raise ValueError(number)
+
+    length = 3 * sys.getrecursionlimit()
+    ahead = WorkAhead(work, {number: [number - 1] for number in range(length)}, threads=2)
+    got: list[str] = []
+    asking = Thread(target=lambda: got.append(ahead.get(length - 1, of_the_caller)), daemon=True)
+    asking.start()
+    asking.join(GENEROUS)
+    assert got == ["mine"]
+
+
+def test_nobody_waits_for_ever_for_a_piece_that_cannot_be_judged():
+    def judge(text: str) -> bool:
+        raise ValueError(text)
+
+    ahead = WorkAhead(str, {1: []}, threads=1, is_good=judge)
+    got: list[BaseException | None] = []
+
+    def ask() -> None:
+        try:
+            ahead.get(1, of_the_caller)
+        except ValueError as error:
+            got.append(error)
+
+    asking = Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(GENEROUS)
+    assert [str(error) for error in got] == ["1"]
 
 
 def test_nothing_is_begun_after_the_end():

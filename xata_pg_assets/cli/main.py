@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -26,6 +27,7 @@ def main() -> None:
     gc.set_threshold(50_000, 20, 20)  # Dagster makes many objects, and few of them are garbage
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a name may be of any bytes
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a supervisor's Ctrl-C
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     is_debug = len(arguments) < len(sys.argv) - 1
     if not is_debug:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from xata_pg_assets_tests.fix_server import Database, Server
 from xata_pg_assets_tests.test_cli.conftest import Folder, XataPg, export, fresh_home, migrating, xata_pg
@@ -65,6 +69,37 @@ def test_kill_9_at_random_moments(
     assert leftovers(database.url, data_dir(server)) == []
 
 
+@contextmanager
+def held_up(database: Database, table: str) -> Iterator[Callable[[], None]]:
+    """Keep a table from everybody; gives what waits until somebody wants it."""
+    waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    def until_wanted() -> None:
+        deadline = time.monotonic() + 60
+        while not database.query(waiting):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    with psycopg.connect(database.url) as conn:
+        conn.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(*table.split("."))))
+        yield until_wanted
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_to_be_stopped_before_the_first_step_is_one_line(
+    migrating: XataPg, large: Folder, database: Database, number: signal.Signals
+):
+    assert large.path.is_dir()
+    assert migrating("migrate").code == 0
+    with held_up(database, "xata_migration.loads") as until_wanted:
+        running = migrating.start("migrate", "--json")
+        until_wanted()
+        running.send(number)
+        outcome = running.end()
+    assert (outcome.code, outcome.out) == (3, "")
+    assert re.fullmatch("stopped.*; running again continues", outcome.error)
+
+
 def test_ctrl_c_is_one_line_and_the_next_run_goes_on(
     migrating: XataPg, large: Folder, database: Database, server: Server
 ):
@@ -72,14 +107,9 @@ def test_ctrl_c_is_one_line_and_the_next_run_goes_on(
     wanted, _ = undisturbed(migrating, server)
     assert migrating("migrate", "--tables", "users").code == 0
     database.query("UPDATE users SET name = 'wrong'")
-    with psycopg.connect(database.url) as conn:
-        conn.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")  # so that it is surely at work
+    with held_up(database, "users") as until_wanted:  # so that it is surely at work
         running = migrating.start("migrate", "--json")
-        deadline = time.monotonic() + 60
-        waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        while not database.query(waiting):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until_wanted()
         running.send(signal.SIGINT)
         outcome = running.end()
     assert (outcome.code, outcome.out) == (3, "")
