@@ -82,7 +82,7 @@ Step = Literal["staging", "mapping", "loading", "checking", "indexing", "copying
 # A step of a table, by its Xata name
 Piece = tuple[str, Step]
 
-_MAX_THREADS = 8
+_MAX_THREADS = 4
 
 # Bytes of an export that are worth a second of waiting, and the most seconds
 _PATIENCE, _MAX_PATIENCE = 64_000_000, 10
@@ -439,12 +439,22 @@ class Migration:
         return results
 
     def _check(self, table: TargetTable, names: Collection[str] | None = None) -> list[checks.CheckResult]:
-        budgets = checks.Budgets(self.settings.max_rejected_rows, self.settings.max_dangling_links)
         with self.session(table, "checking") as conn:
             if self._restage_lost(conn, table) and self.settings.dangling_links != "fail":
                 with conn.transaction():
                     self._dangling(conn, table).refuse_or_reject()
-            return checks.run_checks(conn, self.layout, self.plan, table, names, budgets)
+            return checks.run_checks(conn, self.layout, self.plan, table, names, self._budgets)
+
+    @property
+    def _budgets(self) -> checks.Budgets:
+        return checks.Budgets(self.settings.max_rejected_rows, self.settings.max_dangling_links)
+
+    def judge_budgets_again(self) -> list[tuple[TargetTable, checks.CheckResult]]:
+        """Run those checks again that passed before a later table went over a budget; return how they end now."""
+        with self.reading() as conn:
+            is_there = ledger.exists(conn, self.wanted_layout)
+            passed = checks.overrun(conn, self.layout, self.plan, self._budgets) if is_there else []
+        return [(table, result) for table, name in passed for result in self._check(table, [name])]
 
     def build_vector_index(self, table: TargetTable, index: VectorIndex) -> indexes.Built:
         """Build an index of a vector column, if it is not there already."""
@@ -729,7 +739,7 @@ class Migration:
             files=found,
             obstacles=obstacles,
             policy=self.settings.dangling_links,
-            budgets=checks.Budgets(self.settings.max_rejected_rows, self.settings.max_dangling_links),
+            budgets=self._budgets,
         )
 
     def _csv_file(self, name: str, file: TableFile | SourceTable) -> CsvFile:

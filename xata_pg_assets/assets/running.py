@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
 import dagster as dg
 
+from xata_pg_assets.assets.budgets import judge_budgets_again
 from xata_pg_assets.assets.factories import BUILT
 from xata_pg_assets.assets.graph import CHECK_JOB, LOAD, MIGRATE_JOB, build_definitions
 from xata_pg_assets.assets.instance import kept_open, open_instance
 from xata_pg_assets.assets.specs import extra_keys, files_key, keys, postgres_key
+from xata_pg_assets.errors import TransientError
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import TargetTable
 
@@ -87,6 +90,8 @@ def _run(migration: Migration, job: str, selection: dg.AssetSelection) -> RunRes
             )
         except dg.DagsterExecutionInterruptedError:  # Dagster's name for Ctrl-C between two steps
             raise KeyboardInterrupt from None
+        with suppress(TransientError):  # whoever asks for the report next is told that the target is gone
+            judge_budgets_again(migration, instance)
     events = result.all_events
     if any(event.event_type is dg.DagsterEventType.RUN_CANCELED or _is_of(event, *_INTERRUPTS) for event in events):
         raise KeyboardInterrupt

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.tags import PRIORITY_TAG
 
+from xata_pg_assets.assets.budgets import judge_budgets_again
 from xata_pg_assets.assets.factories import asset
 from xata_pg_assets.assets.shown import table_of
 from xata_pg_assets.assets.specs import REPORT_KEY, XataTranslator
@@ -81,6 +82,7 @@ def make_report_asset(
     ) -> Iterator[dg.MaterializeResult[None]]:
         errors = context.run.tags.get(ERRORS_TAG, "").splitlines()
         with step(context, migration):
+            judge_budgets_again(migration, context.instance)
             report = _report(migration, errors)
             page = _write_page(migration, report, write_page)
         context.log.info(_verdict(report))

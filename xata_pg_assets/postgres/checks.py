@@ -36,6 +36,7 @@ __all__ = [
     "compared_columns",
     "evidence_query",
     "lost_or_extra",
+    "overrun",
     "run_checks",
     "wrong_cells",
 ]
@@ -126,6 +127,23 @@ def run_checks(
             checked_at=ledger.now(),
         )
     return results
+
+
+def overrun(conn: Connection, layout: Layout, plan: Plan, budgets: Budgets) -> list[tuple[TargetTable, str]]:
+    """Return the tables, each with the check, that passed before a later table went over a budget."""
+    lines = ledger.entries(conn, layout)
+    known = [(table, lines[table.xata_name]) for table in plan.tables if table.xata_name in lines]
+    counts = {
+        "row_count": ("rejected_rows", budgets.rejected_rows),
+        "foreign_keys": ("dangling_links", budgets.dangling_links),
+    }
+    return [
+        (table, name)
+        for name, (fact, budget) in counts.items()
+        if sum(getattr(line, fact) for _, line in known) > budget
+        for table, line in known
+        if getattr(line, fact) and name in line.checks and line.checks[name]["passed"]
+    ]
 
 
 class _Checker:
