@@ -78,7 +78,7 @@ class Screen:
 
     def materialize(self) -> None:
         """Press the page's button."""
-        self.page.get_by_role("button", name="Materialize", exact=True).click()
+        self.page.locator("button", has_text=re.compile("^Materialize$")).click()
 
     def materialize_all(self) -> None:
         """Press the graph's button; there is another one before the graph is drawn."""
