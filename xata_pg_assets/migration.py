@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from importlib.resources import files
@@ -311,7 +311,8 @@ class Migration:
         except BaseException:
             self._ahead.close()
             for session in tuple(self._sessions):  # a statement would run on and hold its locks
-                session.cancel_safe(timeout=1)
+                with suppress(psycopg.Error):  # it may be lost, or over
+                    session.cancel_safe(timeout=1)
             raise
         finally:
             self._ahead.close()
