@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shlex
 import unicodedata
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ __all__ = ["EmbeddedServer", "destroy", "ensure_running", "is_running", "stop"]
 LOCK = "postgres.lock"
 LOG = "postgres.log"
 LOG_LIMIT = 10 * 1024 * 1024
+
+_IN_THE_WAY = re.compile(r'could not create file "((?:base|pg_tblspc)/[0-9A-Za-z_/]+)": File exists')
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,20 +200,39 @@ def _start(home: Path, cluster: Cluster) -> EmbeddedServer:
 
 
 def _launch(home: Path, cluster: Cluster, server: EmbeddedServer, lock: int) -> None:
-    """Run pg_ctl, a second time with little memory when the machine refuses the usual amount."""
-    for frugal in (False, True):
+    """Run pg_ctl; again where its recovery trips over itself, and once more where the machine refuses the memory."""
+    frugal = False
+    while True:
         with _log(home) as log:
             before = log.tell()
             if _pg_ctl_start(cluster, server, lock, log, frugal=frugal):
                 return
             log.seek(before)
             fault = last_line(log.read())
-        if "shared memory" not in fault or "pre-existing" in fault:
+        if _cleared(cluster.data_dir, fault):
+            continue
+        if frugal or "shared memory" not in fault or "pre-existing" in fault:
             break
+        frugal = True
     raise TargetError(
         f"the embedded PostgreSQL in {cluster.data_dir} does not start: {fault}; mend that (its log is "
         f"{home / LOG}), or set XATA_PG_TARGET to a PostgreSQL of your own"
     )
+
+
+def _cleared(data_dir: Path, fault: str) -> bool:
+    """Remove the file that keeps PostgreSQL's recovery from ending; tell whether there was one.
+
+    When a server crashes just after the making of an unlogged table was rolled back, the table's empty form is there
+    again by the log, and so is the file that was to be deleted later; the recovery cannot lay the one over the other.
+    It empties all unlogged tables, so the file holds nothing that would stay.
+    """
+    found = _IN_THE_WAY.search(fault)
+    file = data_dir / found[1] if found else None
+    if file is None or not file.with_name(f"{file.name}_init").is_file():
+        return False
+    file.unlink(missing_ok=True)
+    return True
 
 
 def _pg_ctl_start(cluster: Cluster, server: EmbeddedServer, lock: int, log: IO[bytes], *, frugal: bool) -> bool:

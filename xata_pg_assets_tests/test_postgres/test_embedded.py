@@ -203,6 +203,25 @@ def test_a_backend_that_outlives_its_postmaster_keeps_a_second_server_away(
     assert _postmaster_pid(server) != pid
 
 
+def test_a_crash_just_after_an_unlogged_table_was_rolled_back_does_not_hinder_a_start(home: Path) -> None:
+    """PostgreSQL alone does not come up again then."""
+    server = ensure_running(home)
+    with psycopg.connect(server.uri) as conn, psycopg.connect(server.uri, autocommit=True) as other:
+        pids = [pid for (pid,) in other.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'")]
+        conn.execute("CREATE UNLOGGED TABLE gone AS SELECT 1 AS n")
+        (file,) = conn.execute("SELECT pg_relation_filepath('gone')").fetchone() or ("",)
+        other.execute("CREATE TABLE stays AS SELECT 2 AS n")  # whose commit writes the log up to here
+        for pid in pids:  # and from here on nobody writes it
+            os.kill(pid, signal.SIGSTOP)
+        conn.rollback()
+        assert (server.data_dir / file).exists()
+        main = psutil.Process(_postmaster_pid(server))
+        for process in [main, *main.children(recursive=True)]:
+            process.kill()
+    with psycopg.connect(ensure_running(home).uri) as conn:
+        assert conn.execute("SELECT n, to_regclass('gone') FROM stays").fetchall() == [(2, None)]
+
+
 def test_stale_files_do_not_hinder_a_start_even_with_a_reused_process_number(
     shared_home: Path, server: embedded.EmbeddedServer
 ) -> None:
