@@ -43,4 +43,4 @@ def test_it_is_short_enough_to_be_shown_in_place(name):
 
 
 def test_doctests_of_the_pace():
-    assert doctest.testmod(pace) == (0, 3)
+    assert doctest.testmod(pace) == (0, 4)
