@@ -85,7 +85,7 @@ Piece = tuple[str, Step]
 _MAX_THREADS = 4
 
 # Bytes of an export that are worth a second of waiting, and the most seconds
-_PATIENCE, _MAX_PATIENCE = 64_000_000, 10
+_PATIENCE, _MAX_PATIENCE = 32_000_000, 20
 
 # Seconds between the tries of a run to reach a target that was lost: a server that crashed is back by then
 _BACKOFF = (1, 2, 4, 8, 16)
