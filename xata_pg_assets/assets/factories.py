@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from xata_pg_assets.assets.shown import check_metadata, table_of
+from xata_pg_assets.assets.shown import check_facts, table_of
 from xata_pg_assets.assets.specs import XataTranslator, postgres_key
 from xata_pg_assets.assets.step import step
 from xata_pg_assets.migration import Migration
@@ -167,14 +167,7 @@ def make_checks(
         with step(context, migration):
             results = run(migration, {each.name for each in context.selected_asset_check_keys})
         for result in results:
-            yield dg.AssetCheckResult(
-                asset_key=key,
-                check_name=result.name,
-                passed=result.passed,
-                severity=dg.AssetCheckSeverity(result.severity),
-                description=result.description,
-                metadata=check_metadata(result),
-            )
+            yield dg.AssetCheckResult(**check_facts(key, result))
 
     # Not by multi_asset_check, for the reason that `asset` has
     definition: dg.AssetChecksDefinition = dg.AssetChecksDefinition.create(

@@ -9,7 +9,7 @@ import dagster as dg
 
 from xata_pg_assets.postgres.checks import CheckResult
 
-__all__ = ["check_metadata", "table_of"]
+__all__ = ["check_facts", "table_of"]
 
 _AGAIN = "Materialize the table again: that changes only what differs."
 _MENDS = {
@@ -29,7 +29,19 @@ _MENDS = {
 }
 
 
-def check_metadata(result: CheckResult) -> Mapping[str, Any]:
+def check_facts(key: dg.AssetKey, result: CheckResult) -> dict[str, Any]:
+    """Return what Dagster's events and results say of a check of the asset, by the names that they have for it."""
+    return {
+        "asset_key": key,
+        "check_name": result.name,
+        "passed": result.passed,
+        "severity": dg.AssetCheckSeverity(result.severity),
+        "description": result.description,
+        "metadata": _check_metadata(result),
+    }
+
+
+def _check_metadata(result: CheckResult) -> Mapping[str, Any]:
     """Return the rows that are wrong, what to do, the SQL that lists all of them, then the numbers.
 
     Dagit sorts by name, capitals first: the names put them in that order.

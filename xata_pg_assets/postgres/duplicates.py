@@ -18,7 +18,7 @@ from xata_pg_assets.postgres import ledger, rejects
 from xata_pg_assets.postgres import sql as statements
 from xata_pg_assets.postgres.catalog import column_types
 from xata_pg_assets.postgres.connection import Connection, streamed
-from xata_pg_assets.postgres.expected import comma, converted
+from xata_pg_assets.postgres.expected import comma
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.xata.records import Reason, TableReader
 from xata_pg_assets.xata.schema import XataType
@@ -154,7 +154,7 @@ class _Settler:
                 )
             )
             insert = sql.SQL("INSERT INTO {} SELECT {} FROM {} AS s WHERE ctid = ").format(
-                probe, converted(column), self.staging
+                probe, _as_array(column) if is_list else sql.Identifier("s", column.staging), self.staging
             )
             return [place for (place,) in candidates if not self._goes_in(insert, place)]
 
@@ -237,3 +237,9 @@ def _stands_twice(conn: Connection, layout: Layout, table: TargetTable, column: 
         ).format(staging=layout.staging(table), column=sql.Identifier(column))
     ).fetchone()
     return found is not None
+
+
+def _as_array(column: TargetColumn) -> sql.Composed:
+    """Return the expression of a staged list `s.…` as an array."""
+    staged = sql.Identifier("s", column.staging)
+    return sql.SQL("CASE WHEN {0} IS NOT NULL THEN ARRAY(SELECT jsonb_array_elements_text({0})) END").format(staged)

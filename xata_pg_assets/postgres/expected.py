@@ -19,7 +19,7 @@ from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.rewriting import looked_up, rewritten
 from xata_pg_assets.xata.schema import XataType
 
-__all__ = ["Expected", "comma", "converted", "differ", "expected_rows"]
+__all__ = ["Expected", "comma", "differ", "expected_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +165,6 @@ def expected_rows(
     )
     keyed = file_keys.columns_with_keys(conn, layout, table)
     return Expected(layout, plan, table, lines, loaded, is_exact, keyed)
-
-
-def converted(column: TargetColumn) -> sql.Composable:
-    """Return the expression of a staged value `s.…` as the target column's type has it."""
-    staged = sql.Identifier("s", column.staging)
-    if column.xata_type is XataType.MULTIPLE:
-        return sql.SQL("CASE WHEN {0} IS NOT NULL THEN ARRAY(SELECT jsonb_array_elements_text({0})) END").format(staged)
-    return staged
 
 
 def comma(parts: Iterable[sql.Composable]) -> sql.Composed:

@@ -18,6 +18,7 @@ from xata_pg_assets.xata.binary import binary_encoder
 from xata_pg_assets.xata.records import Batch, Fault, ReadOptions, Reason, Records
 from xata_pg_assets.xata.rules import LEFT_TO_POSTGRES, MAX_RAW, printable, rule_of
 from xata_pg_assets.xata.schema import XataColumn, XataTable
+from xata_pg_assets.xata.values import Verdict
 
 __all__ = ["Findings", "Judge", "value_of"]
 
@@ -83,9 +84,9 @@ class Judge:
         faulty += self._left_over(records, faulty)
         return Findings(self._told(records, sorted(faulty)), _others(faulty, records.rows))
 
-    def batch(self, records: Records, findings: Findings | None = None) -> Batch:
+    def batch(self, records: Records) -> Batch:
         """Judge a block and make it ready for COPY, without bad rows."""
-        findings = self.judge(records) if findings is None else findings
+        findings = self.judge(records)
         batch = Batch(b"", records.rows, records.source_rows, records.duplicate_rows, findings.faults)
         columns = {name: self._final(name, records.columns[name]) for name in self._columns}
         if findings.good is not None:
@@ -102,7 +103,7 @@ class Judge:
             return pc.if_else(pc.equal(cells, ""), pa.scalar(None, cells.type), cells)
         return pc.fill_null(cells, "") if name in self._force_not_null else cells
 
-    def _verdicts(self, name: str, records: Records) -> Iterator[tuple[int, Reason | None]]:
+    def _verdicts(self, name: str, records: Records) -> Iterator[tuple[int, Verdict]]:
         """Yield what is to be said of a column's cells; not those that are right as they stand."""
         cells, rule, known = records.columns[name], self._rules[name], records.known.get(name, {})
         empty_is_null = name in self._force_null
@@ -126,7 +127,7 @@ class Judge:
             nulls = (None, "") if name in self._force_null else (None,)
             for row, cell in zip(rows, records.columns[name].take(pa.array(rows, pa.int64())).to_pylist(), strict=True):
                 verdict = judge(cell) if cell not in nulls and (row, place) not in told else None
-                if isinstance(verdict, Reason):
+                if verdict is not None:
                     found.append((row, place, verdict))
         return found
 
