@@ -7,17 +7,18 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+from xata_pg_assets.assets.event_log import SqliteEventLog
 from xata_pg_assets.errors import TransientError, UsageError
 from xata_pg_assets.postgres.accounts import make_home
 from xata_pg_assets.settings import Settings
 
-__all__ = ["dagster_environment", "dagster_home", "kept_open", "open_instance"]
+__all__ = ["dagster_environment", "dagster_home", "open_instance", "recording"]
 
 _NO_CAPTURE = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 _URL_VARIABLE = "XATA_PG_DAGSTER_STORAGE_URL"
@@ -75,22 +76,18 @@ def open_instance(settings: Settings, *, captures_output: bool = True) -> Iterat
 
 
 @contextmanager
-def kept_open(settings: Settings, instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
-    """Keep SQLite's files open while a run writes to them.
+def recording(settings: Settings, instance: dg.DagsterInstance) -> Iterator[None]:
+    """Record a run of this process at little cost.
 
-    Dagster opens and closes them for every event, and whoever closes a file last makes SQLite write its log
-    back and sync: that was more than half of what an event costs.
+    Dagster opens and closes SQLite's files for every event, and whoever closes a file last makes SQLite write its
+    log back and sync: that was more than half of what an event costs.
     """
-    if settings.dagster_url is not None:
+    log = instance.event_log_storage
+    if not isinstance(log, SqliteEventLog):
         yield
         return
-    instance.all_logs(run_id)  # makes the file of the run
-    history = dagster_home(settings) / "history"
-    with ExitStack() as stack:
-        for path in (history / "runs.db", history / "runs" / "index.db", history / "runs" / f"{run_id}.db"):
-            if path.is_file():
-                connection = stack.enter_context(closing(sqlite3.connect(path)))
-                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    with closing(sqlite3.connect(dagster_home(settings) / "history" / "runs.db")) as runs, log.in_groups():
+        runs.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the file
         yield
 
 

@@ -12,7 +12,7 @@ import dagster as dg
 from xata_pg_assets.assets.budgets import judge_budgets_again
 from xata_pg_assets.assets.factories import BUILT
 from xata_pg_assets.assets.graph import CHECK_JOB, LOAD, MIGRATE_JOB, build_definitions
-from xata_pg_assets.assets.instance import kept_open, open_instance
+from xata_pg_assets.assets.instance import open_instance, recording
 from xata_pg_assets.assets.specs import extra_keys, files_key, keys, postgres_key
 from xata_pg_assets.errors import TransientError
 from xata_pg_assets.migration import Migration
@@ -83,7 +83,7 @@ def _run(migration: Migration, job: str, selection: dg.AssetSelection) -> RunRes
     run_id = str(uuid4())
     job_def = chosen.resolve_job_def(job)
     settings = migration.settings
-    with open_instance(settings, captures_output=False) as instance, kept_open(settings, instance, run_id):
+    with open_instance(settings, captures_output=False) as instance, recording(settings, instance):
         try:
             result = job_def.execute_in_process(
                 instance=instance, run_id=run_id, raise_on_error=False, run_config=_QUIET
