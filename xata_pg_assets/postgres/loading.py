@@ -87,7 +87,7 @@ class _Loader:
             if line.staged_rows is None and not is_first:
                 changes, facts = Changes(), {}
             else:
-                self._refuse_lost_staging(line)
+                self._refuse_lost_staging(line, is_first)
                 self._refuse_unmade_parents(line)
                 self._refuse_unmapped()
                 links = DanglingLinks(self.conn, self.layout, self.plan, self.table, self.policy, self.read_again)
@@ -95,7 +95,7 @@ class _Loader:
                 line = ledger.entry(self.conn, self.layout, self.table)
                 expected = expected_rows(self.conn, self.layout, self.plan, self.table, is_exact=self.is_exact)
                 waiting = keys.waiting(self.conn, expected)
-                changes = self._first(expected) if is_first else self._difference(expected, waiting)
+                changes = self._first(expected, line) if is_first else self._difference(expected, waiting)
                 dangling = links.write_down(expected, links.lost() if is_first else self.table.links)
                 facts = {"target_rows": line.staged_rows, "dangling_links": dangling}
             keys.ensure(self.conn, self.layout, self.plan, self.table, but=waiting)
@@ -160,13 +160,22 @@ class _Loader:
                     f"{other.xata_name} are not given yet; run xata-pg migrate without --tables"
                 )
 
-    def _refuse_lost_staging(self, line: ledger.Entry) -> None:
-        """Nothing is deleted because an unlogged table was emptied by a crash of the server."""
+    def _refuse_lost_staging(self, line: ledger.Entry, is_first: bool) -> None:
+        """Nothing is deleted because an unlogged table was emptied by a crash of the server.
+
+        The rows of a first load are counted on their way into the table: to read them once more is dear.
+        """
         staging = self.layout.staging(self.table)
-        if not exists(self.conn, staging) or count_rows(self.conn, staging) != line.staged_rows:
+        if not exists(self.conn, staging) or (not is_first and count_rows(self.conn, staging) != line.staged_rows):
             raise TransientError(f"table {self.table.xata_name}: its staged rows are gone; materialize it again")
 
-    def _first(self, expected: Expected) -> Changes:
+    def _unmapped_rows(self) -> TargetError:
+        return TargetError(
+            f"table {self.table.xata_name}: rows that were staged have no new id yet; "
+            f"materialize id_mapping/{self.table.name} first"
+        )
+
+    def _first(self, expected: Expected, line: ledger.Entry) -> Changes:
         values = comma(ddl.cast(self.layout, column, expected.value(column)) for column in self.table.columns)
         rows = sql.SQL("SELECT {} FROM {}").format(values, expected.source)
         create, *more = ddl.create_table_as(self.layout, self.table, rows)
@@ -174,6 +183,9 @@ class _Loader:
             inserted = self.conn.execute(create).rowcount
         except pg.DuplicateObject:
             raise TargetError(name_is_a_type(self.layout.target_schema, self.table.name)) from None
+        if inserted != line.staged_rows:
+            self._refuse_lost_staging(line, is_first=False)
+            raise self._unmapped_rows()
         for statement in more:
             self.conn.execute(statement)
         return Changes(inserted)

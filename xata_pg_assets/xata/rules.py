@@ -37,6 +37,7 @@ _LOCAL_DATETIME = (
     r"|02-(?:0[1-9]|1[0-9]|2[0-8]))[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
 )
 _DATETIME = _LOCAL_DATETIME + r"(?:Z|[+-](?:0[0-9]|1[0-5]):[0-5][0-9])$"
+_USUAL_DATETIME = len("2024-12-29T12:54:49.331Z")
 # A float4 between 1e-39 and 1e29, or zero
 _FLOAT4 = r"-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,20})?(?:[eE][+-]?[01]?[0-9])?"
 _VECTOR = rf"^\[ ?{_FLOAT4}(?:, ?{_FLOAT4})* ?\]$"
@@ -80,6 +81,8 @@ class DatetimeRule(Rule):
         return "datetimes without an offset were read as UTC" if self._is_local else None
 
     def _is_plain_datetime(self, cells: Any) -> Any:
+        if _are_usual_datetimes(cells):
+            return None
         plain = pc.match_substring_regex(cells, _DATETIME)
         if pc.all(plain).as_py() is not False:
             return None
@@ -185,6 +188,21 @@ def _vector_rule(dimension: int) -> Rule:
 
 def _matches(pattern: str) -> PlainTest:
     return lambda cells: pc.match_substring_regex(cells, pattern)
+
+
+def _are_usual_datetimes(cells: Any) -> bool:
+    """Tell whether all are written as Xata writes them: pyarrow tells in a third of the time of an expression."""
+    data, offsets = text_buffers(cells)
+    size = _USUAL_DATETIME
+    if len(data) != size * (len(cells) - cells.null_count) or np.diff(offsets).max(initial=0) > size:
+        return False
+    if not (data[size - 1 :: size] == ord("Z")).all():
+        return False
+    try:
+        cells.cast(pa.timestamp("us", "UTC"))
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _nothing(cells: Any) -> Any:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from xata_pg_assets.errors import ExportError, TargetError
+from xata_pg_assets.errors import ExportError, TargetError, TransientError
+from xata_pg_assets.postgres import loading
 from xata_pg_assets_tests.fix_export import NewExport, checks_of, column, link, table
 from xata_pg_assets_tests.fix_server import Database
 
@@ -289,6 +290,35 @@ def test_emptied_staging_deletes_nothing(new_export: NewExport, database: Databa
             getattr(migration, step)(target)
         assert all(check.passed for target in migration.plan.tables for check in checks_of(migration, target).values())
         assert _image(database, "a", "b") == before
+
+
+@pytest.mark.parametrize("damage", ["TRUNCATE xata_staging.a", "DROP TABLE xata_staging.a"])
+def test_a_table_is_not_made_of_an_emptied_staging(new_export: NewExport, database: Database, damage: str):
+    export = new_export(table("a", column("n", "int")))
+    export.rows("a", "id,n", [["x", "1"]])
+    migration = export.migration()
+    (target,) = migration.plan.tables
+    migration.stage(target)
+    migration.map_ids(target)
+    database.query(damage)
+    with migration.reading() as conn, pytest.raises(TransientError, match="table a: its staged rows are gone"):
+        loading.load(conn, migration.layout, migration.plan, target, "null", lambda _: None)
+    assert database.value("SELECT to_regclass('public.a')") is None
+
+
+def test_a_table_is_not_made_without_the_rows_that_have_no_new_id(new_export: NewExport, database: Database):
+    export = new_export(table("a", column("n", "int")))
+    export.rows("a", "id,n", [["x", "1"]])
+    migration = export.migration()
+    (target,) = migration.plan.tables
+    migration.stage(target)
+    migration.map_ids(target)
+    export.rows("a", "id,n", [["x", "1"], ["y", "2"]])
+    migration = export.migration()
+    migration.stage(target)
+    with pytest.raises(TargetError, match=r"table a: .* no new id yet; materialize id_mapping/a first"):
+        migration.load(target)
+    assert database.value("SELECT to_regclass('public.a')") is None
 
 
 def test_emptied_staging_of_a_changed_export_deletes_nothing(new_export: NewExport, database: Database):
