@@ -68,11 +68,11 @@ class WorkAhead(Generic[K, T]):
             ended = self._ended.pop(key, None)
         return work() if ended is None else ended.result()
 
-    def wait(self, kind: Hashable, seconds: float) -> None:
-        """Wait until no piece of a kind is under way or to come, but not for ever."""
+    def wait(self, keys: Collection[K], seconds: float) -> None:
+        """Wait until none of the pieces is under way or to come, but not for ever."""
         with self._change:
             self._change.wait_for(
-                lambda: not any(self._kind(key) == kind for key in (*self._running, *self._waiting)), seconds
+                lambda: not any(key in self._running or key in self._waiting for key in keys), seconds
             )
 
     def close(self) -> None:

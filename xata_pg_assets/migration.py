@@ -87,6 +87,9 @@ _MAX_THREADS = 4
 # Bytes of an export that are worth a second of waiting, and the most seconds
 _PATIENCE, _MAX_PATIENCE = 32_000_000, 20
 
+# Bytes that tell how long the lines of a file are, and a line that is long
+_HEAD, _LONG_LINE = 256 * 1024, 3000
+
 # Seconds between the tries of a run to reach a target that was lost: a server that crashed is back by then
 _BACKOFF = (1, 2, 4, 8, 16)
 # The same while a sleeping database wakes up, which takes a second as a rule
@@ -325,10 +328,15 @@ class Migration:
         return not any(table.xata_name in lines and lines[table.xata_name].loaded_at for table in tables)
 
     def wait_for_readers(self) -> None:
-        """Leave the interpreter to the readers for a while, where the export is large."""
+        """Leave the interpreter to the readers for a while, where much is to be done with the rows that they read.
+
+        The more rows, the more work: of a file with long lines the reading itself is nearly all there is.
+        """
         if self._ahead is not None:
-            size = sum(_size_of(file) for file in self.files.found.values())
-            self._ahead.wait("staging", min(size / _PATIENCE, _MAX_PATIENCE))
+            found = self.files.found
+            sizes = {name: _size_of(file) for name, file in found.items() if not _has_long_lines(file)}
+            patience = min(sum(sizes.values()) / _PATIENCE, _MAX_PATIENCE)
+            self._ahead.wait([(name, "staging") for name in sizes], patience)
 
     @property
     def _steps(self) -> Mapping[Step, Callable[[TargetTable], Any]]:
@@ -834,6 +842,15 @@ def _lets_others_follow(outcome: ledger.Entry | list[checks.CheckResult]) -> boo
 
 def _size_of(file: TableFile | SourceTable) -> int:
     return file.path.stat().st_size if isinstance(file, TableFile) else file.size
+
+
+def _has_long_lines(file: TableFile | SourceTable) -> bool:
+    """Tell whether a file begins with lines of some thousand bytes, as those with vectors or whole articles are."""
+    if not isinstance(file, TableFile):
+        return False
+    with file.path.open("rb") as opened:
+        head = opened.read(_HEAD)
+    return len(head) > _LONG_LINE * (head.count(b"\n") + 1)
 
 
 def _digest_of(file: TableFile | SourceTable) -> str:

@@ -152,3 +152,20 @@ def test_nothing_is_begun_after_the_end():
     work.let_through("abc")
     assert [ahead.get(name, of_the_caller) for name in "abc"] == ["aa", "bb", "mine"]
     assert not work.begun["c"].is_set()
+
+
+def test_waiting_for_some_pieces_ends_with_them_and_not_with_others():
+    work = Work("abc")
+    ahead = working_on(work, dict.fromkeys("abc", ""))
+    waiter = Thread(target=ahead.wait, args=("bc", GENEROUS), daemon=True)
+    waiter.start()
+    assert work.begins("ab")
+    work.let_through("b")
+    assert work.begins("c")
+    waiter.join(0.05)
+    assert waiter.is_alive()
+    work.let_through("c")
+    waiter.join(GENEROUS)
+    assert not waiter.is_alive()
+    ahead.wait("a", 0)  # is patient no longer than that
+    work.let_through("a")
