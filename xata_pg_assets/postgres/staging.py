@@ -24,6 +24,7 @@ from xata_pg_assets.xata.binary import HEADER, TRAILER
 from xata_pg_assets.xata.records import Batch, Fault, TableReader
 
 __all__ = [
+    "COMMENT",
     "LandingColumn",
     "Progress",
     "create_statements",
@@ -41,7 +42,7 @@ __all__ = [
 Progress = Callable[[int, int], None]  # rows so far, bytes so far
 
 # The mark by which `drop_staging` knows our tables from others in the schema
-_COMMENT = "Rows as they came from the Xata table"
+COMMENT = "Rows as they came from the Xata table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ def drop_staging(conn: Connection, layout: Layout) -> int:
         tables = conn.execute(tables_query(layout)).fetchall()
         for (name,) in tables:
             conn.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(layout.staging_schema, name)))
+        ledger.forget_building(conn, layout)
         if conn.execute(is_droppable(layout.staging_schema)).fetchone() == (True,):
             conn.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(layout.staging_schema)))
     return len(tables)
@@ -149,7 +151,7 @@ def drop_staging(conn: Connection, layout: Layout) -> int:
 def tables_query(layout: Layout) -> sql.Composed:
     """Select the names of the staging tables, which our comment tells from others."""
     return statements.get("staging_tables").format(
-        schema=sql.Literal(layout.staging_schema), comment=sql.Literal(f"{_COMMENT} %")
+        schema=sql.Literal(layout.staging_schema), comment=sql.Literal(f"{COMMENT} %")
     )
 
 
@@ -286,7 +288,7 @@ def create_statements(layout: Layout, table: TargetTable, columns: Sequence[Land
         sql.SQL("CREATE UNLOGGED TABLE {} ({}) WITH (toast_tuple_target = 8160, autovacuum_enabled = false)").format(
             name, sql.SQL(", ").join(definitions)
         ),
-        sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(f"{_COMMENT} {table.xata_name}")),
+        sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(f"{COMMENT} {table.xata_name}")),
     ]
 
 
