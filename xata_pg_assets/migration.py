@@ -297,7 +297,8 @@ class Migration:
     ) -> Iterator[None]:
         """Do the steps of the tables (all by default) in the background, as early as they can be done.
 
-        Of tables in shards those named are loaded, all by default. `stage`, `map_ids`, `load` and `check` then wait for their step, and raise what went wrong with it.
+        Of tables in shards those named are loaded, all by default. `stage`, `map_ids`, `load` and `check` then wait
+        for their step, and raise what went wrong with it.
         """
         _ = self.files, self.layout  # what is wrong with these is told at once, and once
         chosen = [table for table in self.plan.tables if tables is None or table in tables]

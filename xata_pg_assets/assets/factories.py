@@ -273,7 +273,7 @@ def _staged(line: Entry) -> str:
 def _loaded(line: Entry) -> str:
     """Say how the load of a table went."""
     if line.unfinished:
-        return f"Table {line.target_table}: {line.unfinished} yet; its keys come with the last."
+        return f"Table {line.target_table}: {line.unfinished}; its keys come with the last."
     text = f"Table {line.target_table} holds {line.target_rows or 0:,} rows: {line.inserted_rows or 0:,} inserted, "
     text += f"{line.updated_rows or 0:,} updated, {line.deleted_rows or 0:,} deleted"
     if line.dangling_links:

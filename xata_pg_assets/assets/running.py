@@ -77,7 +77,7 @@ def run_migration(
     for row in others:
         if result.skipped:
             break
-        loads = dg.AssetSelection.assets(*(postgres_key(table) for table in in_shards))
+        loads: dg.AssetSelection = dg.AssetSelection.assets(*(postgres_key(table) for table in in_shards))
         if row != others[-1]:
             loads = loads.without_checks()
         result += _run(migration, MIGRATE_JOB, loads, range_tags(row))

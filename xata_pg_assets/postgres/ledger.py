@@ -141,8 +141,8 @@ class Entry:
         if shards is None or shards.is_whole:
             return None
         if not missing:
-            return f"all {shards.count} shards are in, the keys are not"
-        return f"{told(missing, shards.count)} {'is' if len(missing) == 1 else 'are'} not in"
+            return f"all {shards.count} shards are in and the keys are missing"
+        return f"{told(missing, shards.count)} {'is' if len(missing) == 1 else 'are'} missing"
 
     @property
     def staged_from(self) -> str:
