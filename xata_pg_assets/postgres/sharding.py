@@ -45,7 +45,7 @@ from xata_pg_assets.postgres.dangling import DanglingLinks, DanglingPolicy, Read
 from xata_pg_assets.postgres.expected import Expected, comma
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.loading import Changes, Loader, still_referenced
-from xata_pg_assets.postgres.staging import COMMENT
+from xata_pg_assets.postgres.staging import BUILDING
 
 __all__ = ["Sessions", "load"]
 
@@ -171,7 +171,7 @@ class _ShardLoader(Loader):
         return int(row[0]) if row and row[0] is not None else 1
 
     def _make_aside(self) -> None:
-        comment = f"{COMMENT} {self.table.xata_name}, with their new ids; not all are in yet"
+        comment = f"{BUILDING} {self.table.xata_name}"
         for statement in (
             ddl.drop_building(self.layout, self.table),
             *ddl.create_building(self.layout, self.table, comment),

@@ -24,7 +24,7 @@ from xata_pg_assets.xata.binary import HEADER, TRAILER
 from xata_pg_assets.xata.records import Batch, Fault, TableReader
 
 __all__ = [
-    "COMMENT",
+    "BUILDING",
     "LandingColumn",
     "Progress",
     "create_statements",
@@ -42,7 +42,9 @@ __all__ = [
 Progress = Callable[[int, int], None]  # rows so far, bytes so far
 
 # The mark by which `drop_staging` knows our tables from others in the schema
-COMMENT = "Rows as they came from the Xata table"
+_COMMENT = "Rows as they came from the Xata table"
+# The same of a table whose shards are not all in yet (`sharding`)
+BUILDING = "Rows with their new ids, not all of them yet, of the Xata table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,9 @@ def drop_staging(conn: Connection, layout: Layout) -> int:
 def tables_query(layout: Layout) -> sql.Composed:
     """Select the names of the staging tables, which our comment tells from others."""
     return statements.get("staging_tables").format(
-        schema=sql.Literal(layout.staging_schema), comment=sql.Literal(f"{COMMENT} %")
+        schema=sql.Literal(layout.staging_schema),
+        staged=sql.Literal(f"{_COMMENT} %"),
+        building=sql.Literal(f"{BUILDING} %"),
     )
 
 
@@ -288,7 +292,7 @@ def create_statements(layout: Layout, table: TargetTable, columns: Sequence[Land
         sql.SQL("CREATE UNLOGGED TABLE {} ({}) WITH (toast_tuple_target = 8160, autovacuum_enabled = false)").format(
             name, sql.SQL(", ").join(definitions)
         ),
-        sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(f"{COMMENT} {table.xata_name}")),
+        sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(f"{_COMMENT} {table.xata_name}")),
     ]
 
 
