@@ -47,6 +47,7 @@ from xata_pg_assets.postgres import (
     loading,
     preflight,
     search,
+    sharding,
     staging,
     tuning,
 )
@@ -59,7 +60,7 @@ from xata_pg_assets.postgres.connection import (
     plain_text_warning,
     translated,
 )
-from xata_pg_assets.postgres.dangling import REJECTED, DanglingLinks
+from xata_pg_assets.postgres.dangling import DanglingLinks
 from xata_pg_assets.postgres.file_ledger import FileLoad
 from xata_pg_assets.postgres.index_progress import watched
 from xata_pg_assets.postgres.layout import Layout
@@ -134,6 +135,8 @@ class Migration:
         self.observer: Observer = observer or Nobody()
         self._ahead: WorkAhead[Piece, Any] | None = None
         self._sessions = set[Connection]()
+        self._chosen_shards: Collection[str] | None = None
+        self._is_stopped = False
         self._run_lock: RunLock | None = None
         self._backoff: Sequence[float] = ()
         self._given_up: str | None = None
@@ -292,14 +295,18 @@ class Migration:
             self.observer.end(table, step)
 
     @contextmanager
-    def working_ahead(self, tables: Sequence[TargetTable] | None = None) -> Iterator[None]:
+    def working_ahead(
+        self, tables: Sequence[TargetTable] | None = None, shards: Collection[str] | None = None
+    ) -> Iterator[None]:
         """Do the steps of the tables (all by default) in the background, as early as they can be done.
 
-        `stage`, `map_ids`, `load` and `check` then wait for their step, and raise what went wrong with it.
+        Of tables in shards those named are loaded, all by default. `stage`, `map_ids`, `load` and `check` then wait
+        for their step, and raise what went wrong with it.
         """
         _ = self.files, self.layout  # what is wrong with these is told at once, and once
         chosen = [table for table in self.plan.tables if tables is None or table in tables]
         cores = os.cpu_count() or 2
+        self._chosen_shards, self._is_stopped = shards, False
         self._ahead = WorkAhead(
             lambda piece: self._steps[piece[1]](self.plan.by_xata_name[piece[0]]),
             {(table.xata_name, step): needs for table in chosen for step, needs in self._needs(table).items()},
@@ -312,6 +319,7 @@ class Migration:
         try:
             yield
         except BaseException:
+            self._is_stopped = True
             self._ahead.close()
             for session in tuple(self._sessions):  # a statement would run on and hold its locks
                 with suppress(psycopg.Error):  # it may be lost, or over
@@ -319,7 +327,7 @@ class Migration:
             raise
         finally:
             self._ahead.close()
-            self._ahead = None
+            self._ahead = self._chosen_shards = None
 
     def _is_empty(self, tables: Sequence[TargetTable]) -> bool:
         """Tell whether not one of the tables was ever loaded."""
@@ -429,16 +437,49 @@ class Migration:
             id_mapping.map_ids(conn, self.layout, table, lambda: self._read_again(table))
             return ledger.entry(conn, self.layout, table)
 
-    def load(self, table: TargetTable) -> ledger.Entry:
-        """Bring the target table to what is staged."""
-        line: ledger.Entry = self._ahead_or_now(table, "loading")
+    def load(self, table: TargetTable, shards: Collection[str] | None = None) -> ledger.Entry:
+        """Bring the target table to what is staged, or those of its shards that are named."""
+        if self._ahead is None:
+            return self._load(table, shards)
+        line: ledger.Entry = self._ahead.get((table.xata_name, "loading"), partial(self._load, table, shards))
         return line
 
-    def _load(self, table: TargetTable) -> ledger.Entry:
+    def _load(self, table: TargetTable, shards: Collection[str] | None = None) -> ledger.Entry:
+        policy, again = self.settings.dangling_links, self._read_again
         with self.session(table, "loading") as conn:
             self.refuse_accepted(conn)
             self._restage_lost(conn, table)
-            return loading.load(conn, self.layout, self.plan, table, self.settings.dangling_links, self._read_again)
+            if table.shards == 1:
+                return loading.load(conn, self.layout, self.plan, table, policy, again)
+            return sharding.load(
+                conn,
+                self.layout,
+                self.plan,
+                table,
+                policy,
+                again,
+                sessions=partial(self._shard_session, table),
+                threads=min(os.cpu_count() or 2, _MAX_THREADS),
+                chosen=shards or self._chosen_shards,
+                progress=partial(self.observer.tell, table),
+            )
+
+    @contextmanager
+    def _shard_session(self, table: TargetTable, shard: str) -> Iterator[Connection]:
+        """Open a connection for one shard of a table; none any more once the work was stopped."""
+        with translated(f"table {table.xata_name}, shard {shard}"), self._reach() as conn:
+            self._sessions.add(conn)
+            try:
+                if self._is_stopped:
+                    raise TransientError(f"table {table.xata_name}, shard {shard}: stopped")
+                yield conn
+            finally:
+                self._sessions.discard(conn)
+
+    def line(self, table: TargetTable) -> ledger.Entry:
+        """Return what the ledger says of a table."""
+        with self.reading() as conn:
+            return ledger.entry(conn, self.layout, table)
 
     def check(self, table: TargetTable, names: Collection[str] | None = None) -> list[checks.CheckResult]:
         """Run checks of a loaded table, all by default."""
@@ -566,6 +607,8 @@ class Migration:
 
     def _refuse_unloaded(self, conn: Connection, table: TargetTable) -> None:
         line = ledger.entry(conn, self.layout, table)
+        if line.unfinished:
+            raise TargetError(f"table {table.xata_name}: {line.unfinished}; materialize postgres/{table.name} first")
         if line.loaded_at is None or not exists(conn, self.layout.target(table)):
             raise TargetError(f"table {table.xata_name}: not migrated yet; materialize postgres/{table.name} first")
 
@@ -590,8 +633,7 @@ class Migration:
             if line.staged_rows is None or is_intact:
                 continue
             file = self.files.found.get(name) if self.settings.source else None
-            staged = (line.fingerprint or "").removeprefix(REJECTED)
-            if file and self._fingerprint(member, _digest_of(file)) == staged:
+            if file and self._fingerprint(member, _digest_of(file)) == line.staged_from:
                 restaged = True
                 self._stage_file(conn, member, file)
                 if line.mapped_at is not None:
@@ -776,12 +818,14 @@ class Migration:
             return preflight.problems(conn, self.wanted_layout, self.plan)
 
     def target_warnings(self) -> list[str]:
-        """Return what a person should know of the way to the target."""
-        if self.settings.target is None:
+        """Return what a person should know of the way to the target, and of tables there that are not whole."""
+        if self.settings.target is None and not embedded.is_running(self.settings.home):
             return []
         with self.reading() as conn:
             warning = plain_text_warning(conn)
-        return [warning] if warning else []
+            lines = ledger.entries(conn, self.wanted_layout) if ledger.exists(conn, self.wanted_layout) else {}
+        unfinished = [f"{name}: {line.unfinished}" for name, line in lines.items() if line.unfinished]
+        return ([warning] if warning else []) + unfinished
 
     def _open(self, file: TableFile | SourceTable, *, thorough: bool) -> TableReader:
         settings = self.settings
@@ -835,9 +879,9 @@ def resolve_schema(settings: Settings) -> Path:
 
 def _lets_others_follow(outcome: ledger.Entry | list[checks.CheckResult]) -> bool:
     """Tell whether tables may follow that link to this one."""
-    return isinstance(outcome, ledger.Entry) or all(
-        result.passed for result in outcome if result.name in checks.BLOCKING
-    )
+    if isinstance(outcome, ledger.Entry):
+        return outcome.unfinished is None
+    return all(result.passed for result in outcome if result.name in checks.BLOCKING)
 
 
 def _size_of(file: TableFile | SourceTable) -> int:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
     Field,
     NonNegativeInt,
@@ -33,9 +34,10 @@ from pydantic_settings import (
 from xata_pg_assets.errors import UsageError
 from xata_pg_assets.plan.extras import Distance
 from xata_pg_assets.plan.naming import MAX_BYTES, Naming
+from xata_pg_assets.plan.shards import MAX_SHARDS
 from xata_pg_assets.plan.tables import OnDelete, PlanOptions, Right
 
-__all__ = ["CONFIG_VARIABLE", "DEFAULT_CONFIG", "Preset", "Settings", "is_database", "load_settings"]
+__all__ = ["CONFIG_VARIABLE", "DEFAULT_CONFIG", "Preset", "Settings", "TableSettings", "is_database", "load_settings"]
 
 Preset = Literal["plain", "supabase", "neon", "rds"]
 
@@ -79,6 +81,7 @@ _TABLES = {
     "grants": '{"anon": "read"}',
     "files_options": '{"anon": true}',
     "files_to_options": '{"endpoint_url": "https://s3.example.org"}',
+    "tables": '{"posts": {"shards": 16}}',
 }
 
 _SchemaName = Annotated[str, AfterValidator(_schema_name)]
@@ -95,6 +98,14 @@ def _listed(value: Any) -> Any:
 
 
 _Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+
+
+class TableSettings(BaseModel):
+    """What is set for one table."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    shards: PositiveInt = Field(1, le=MAX_SHARDS, description="in how many parts the table is loaded")
 
 
 class Settings(BaseSettings):
@@ -187,6 +198,10 @@ class Settings(BaseSettings):
         default_factory=dict, repr=False, description="options of fsspec for the URL of files_to, as name = value"
     )
     files_threads: PositiveInt = Field(8, le=256, description="how many files are copied at once")
+    tables: Mapping[str, TableSettings] = Field(
+        default_factory=dict,
+        description="what is set for single tables: [tables.posts] shards = 16 loads it in 16 parts",
+    )
     source_schema: _SchemaName = Field("public", description="schema of a PostgreSQL source")
     target_schema: _SchemaName = Field("public", description="schema of the migrated tables")
     work_schema: _SchemaName = Field(
@@ -256,6 +271,7 @@ class Settings(BaseSettings):
             rewrite_ids=self.rewrite_ids,
             grants=self.grants,
             row_level_security=self.row_level_security,
+            shards={name: table.shards for name, table in self.tables.items()},
         )
 
     @classmethod

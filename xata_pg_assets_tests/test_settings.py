@@ -94,6 +94,7 @@ def test_defaults():
         "files_to": None,
         "files_to_options": {},
         "files_threads": 8,
+        "tables": {},
         "source_schema": "public",
         "target_schema": "public",
         "work_schema": "xata_migration",

@@ -1,6 +1,7 @@
 """Assets and checks of one table, made from its spec: thin ops around the migration."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -9,8 +10,10 @@ import dagster as dg
 from xata_pg_assets.assets.shown import check_facts, table_of
 from xata_pg_assets.assets.specs import XataTranslator, postgres_key
 from xata_pg_assets.assets.step import step
+from xata_pg_assets.errors import XataPgError
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.naming import NameSpace, snake_case
+from xata_pg_assets.plan.shards import shard_names
 from xata_pg_assets.plan.tables import TargetTable
 from xata_pg_assets.postgres.checks import BLOCKING, CheckResult, checks_of
 from xata_pg_assets.postgres.indexes import Built
@@ -84,9 +87,10 @@ def make_postgres_asset(
     def postgres(
         context: dg.AssetExecutionContext, migration: dg.ResourceParam[Migration]
     ) -> dg.MaterializeResult[None]:
-        with step(context, migration):
-            line = migration.load(table)
-            first = migration.preview(table)
+        shards = _chosen_shards(context, table)
+        with step(context, migration), _told_of_shards(context, migration, table, shards):
+            line = migration.load(table, shards)
+            first = [] if line.unfinished else migration.preview(table)
         context.log.info(_loaded(line))
         return dg.MaterializeResult(
             metadata={
@@ -102,6 +106,52 @@ def make_postgres_asset(
         )
 
     return postgres
+
+
+def _chosen_shards(context: dg.AssetExecutionContext, table: TargetTable) -> Collection[str] | None:
+    """Return the shards that a run is for, None where it is for all, or the table has none."""
+    if table.shards == 1:
+        return None
+    chosen = context.partition_keys
+    return None if len(chosen) == table.shards else chosen
+
+
+@contextmanager
+def _told_of_shards(
+    context: dg.AssetExecutionContext,
+    migration: Migration,
+    table: TargetTable,
+    chosen: Collection[str] | None,
+) -> Iterator[None]:
+    """Let Dagster know rows and seconds of every shard; where one fails, of those that are in nevertheless."""
+    if table.shards == 1:
+        yield
+        return
+    key, names = postgres_key(table), shard_names(table.shards) if chosen is None else chosen
+    try:
+        yield
+    except XataPgError:
+        with suppress(XataPgError):  # the first one is told
+            for name, facts in _shard_facts(migration.line(table), names).items():
+                context.log_event(dg.AssetMaterialization(key, partition=name, metadata=facts))
+        raise
+    for name, facts in _shard_facts(migration.line(table), names).items():
+        context.add_asset_metadata(facts, asset_key=key, partition_key=name)
+
+
+def _shard_facts(line: Entry, names: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+    """Return what Dagit shows of those of the shards that are in."""
+    missing, shards = line.missing_shards, line.in_shards
+    return {
+        name: {
+            "dagster/partition_row_count": facts["rows"],
+            "shard: inserted rows": facts["inserted"],
+            "shard: updated rows": facts["updated"],
+            "shard: seconds": facts["seconds"],
+        }
+        for name, facts in (shards.done.items() if shards else ())
+        if name in names and name not in missing
+    }
 
 
 def make_extra_assets(
@@ -189,10 +239,19 @@ def asset(
     return dg.multi_asset(
         name=op_name,
         ins={
-            f"upstream_{number}": dg.AssetIn(dep.asset_key, dagster_type=dg.Nothing)
+            f"upstream_{number}": dg.AssetIn(
+                dep.asset_key, dagster_type=dg.Nothing, partition_mapping=dep.partition_mapping
+            )
             for number, dep in enumerate(spec.deps)
         },
-        outs={"rows": dg.AssetOut.from_spec(spec.replace_attributes(deps=[]), dagster_type=dg.Nothing)},
+        outs={
+            "rows": dg.AssetOut.from_spec(
+                spec.replace_attributes(deps=[], partitions_def=None), dagster_type=dg.Nothing
+            )
+        },
+        partitions_def=spec.partitions_def,
+        # A table in shards loads several of them at once, and its keys with the last: one run does that best
+        backfill_policy=dg.BackfillPolicy.single_run() if spec.partitions_def else None,
         check_specs=checks,
         op_tags=tags,
     )
@@ -213,6 +272,8 @@ def _staged(line: Entry) -> str:
 
 def _loaded(line: Entry) -> str:
     """Say how the load of a table went."""
+    if line.unfinished:
+        return f"Table {line.target_table}: {line.unfinished}; its keys come with the last."
     text = f"Table {line.target_table} holds {line.target_rows or 0:,} rows: {line.inserted_rows or 0:,} inserted, "
     text += f"{line.updated_rows or 0:,} updated, {line.deleted_rows or 0:,} deleted"
     if line.dangling_links:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import uuid4
@@ -13,9 +13,10 @@ from xata_pg_assets.assets.budgets import judge_budgets_again
 from xata_pg_assets.assets.factories import BUILT
 from xata_pg_assets.assets.graph import CHECK_JOB, LOAD, MIGRATE_JOB, build_definitions
 from xata_pg_assets.assets.instance import open_instance, recording
-from xata_pg_assets.assets.specs import extra_keys, files_key, keys, postgres_key
+from xata_pg_assets.assets.specs import extra_keys, files_key, keys, postgres_key, range_tags
 from xata_pg_assets.errors import TransientError
 from xata_pg_assets.migration import Migration
+from xata_pg_assets.plan.shards import shard_names, spans
 from xata_pg_assets.plan.tables import TargetTable
 
 __all__ = ["RunResult", "run_checks", "run_indexes", "run_migration"]
@@ -40,6 +41,15 @@ class RunResult:
     skipped: tuple[str, ...]
     built: tuple[str, ...] = ()
 
+    def __add__(self, other: RunResult) -> RunResult:
+        """Return how two runs ended, one after the other."""
+        return RunResult(
+            other.run_id,
+            tuple(dict.fromkeys(self.errors + other.errors)),
+            tuple(dict.fromkeys(self.skipped + other.skipped)),
+            self.built + other.built,
+        )
+
     @property
     def lines(self) -> list[str]:
         """What went wrong, a line each; the tables left out are named after what stopped them."""
@@ -47,14 +57,31 @@ class RunResult:
         return [*self.errors, *waiting]
 
 
-def run_migration(migration: Migration, tables: Sequence[TargetTable] | None = None) -> RunResult:
-    """Materialize the assets of the tables (all by default), checks included."""
+def run_migration(
+    migration: Migration, tables: Sequence[TargetTable] | None = None, shards: Sequence[str] | None = None
+) -> RunResult:
+    """Materialize the assets of the tables (all by default), checks included; of those in shards the named ones."""
     selection = (
         dg.AssetSelection.all()
         if tables is None
         else dg.AssetSelection.assets(*keys(tables, migration.file_columns), *extra_keys(tables))
     )
-    return _run(migration, MIGRATE_JOB, selection)
+    chosen = migration.plan.tables if tables is None else tables
+    in_shards = [table for table in chosen if table.shards > 1]
+    if not in_shards:
+        return _run(migration, MIGRATE_JOB, selection)
+    # A run of Dagster is for one unbroken row of partitions: for each further one there is a run of the tables alone
+    first, *others = spans(shard_names(in_shards[0].shards) if shards is None else shards)
+    whole = selection if not others else selection.without_checks()
+    result = _run(migration, MIGRATE_JOB, whole, range_tags(first))
+    for row in others:
+        if result.skipped:
+            break
+        loads: dg.AssetSelection = dg.AssetSelection.assets(*(postgres_key(table) for table in in_shards))
+        if row != others[-1]:
+            loads = loads.without_checks()
+        result += _run(migration, MIGRATE_JOB, loads, range_tags(row))
+    return result
 
 
 def run_checks(migration: Migration, tables: Sequence[TargetTable] | None = None) -> RunResult:
@@ -71,7 +98,9 @@ def run_indexes(migration: Migration, tables: Sequence[TargetTable] | None = Non
     return _run(migration, INDEX_JOB, dg.AssetSelection.assets(*extra_keys(chosen)))
 
 
-def _run(migration: Migration, job: str, selection: dg.AssetSelection) -> RunResult:
+def _run(
+    migration: Migration, job: str, selection: dg.AssetSelection, tags: Mapping[str, str] | None = None
+) -> RunResult:
     definitions = build_definitions(migration)
     chosen = dg.Definitions(
         assets=definitions.assets,
@@ -86,7 +115,7 @@ def _run(migration: Migration, job: str, selection: dg.AssetSelection) -> RunRes
     with open_instance(settings, captures_output=False) as instance, recording(settings, instance):
         try:
             result = job_def.execute_in_process(
-                instance=instance, run_id=run_id, raise_on_error=False, run_config=_QUIET
+                instance=instance, run_id=run_id, raise_on_error=False, run_config=_QUIET, tags=tags
             )
         except dg.DagsterExecutionInterruptedError:  # Dagster's name for Ctrl-C between two steps
             raise KeyboardInterrupt from None

@@ -11,10 +11,11 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from xata_pg_assets.assets.jobs import MIGRATE_JOB, REPORT_JOB
-from xata_pg_assets.assets.specs import EXPORT_KEY, REPORT_KEY, keys
+from xata_pg_assets.assets.specs import EXPORT_KEY, REPORT_KEY, keys, range_tags
 from xata_pg_assets.assets.summary import ERRORS_TAG
 from xata_pg_assets.errors import XataPgError
 from xata_pg_assets.migration import Migration
+from xata_pg_assets.plan.shards import shard_names
 from xata_pg_assets.plan.tables import TargetTable
 from xata_pg_assets.xata.export import TableFile, find_table_files
 
@@ -99,7 +100,10 @@ def _request(migration: Migration, newer: set[str], now: Mapping[str, list[int]]
     touched = {other.xata_name for table in changed for other, _ in plan.referrers(table)} | newer
     touched |= {table.xata_name for table in plan.tables if table.rewritten}  # an id may be one of any table
     tables: list[TargetTable] = [table for table in plan.tables if table.xata_name in touched]
+    in_shards = [shard_names(table.shards) for table in tables if table.shards > 1]
     digest = hashlib.sha256(json.dumps(now, sort_keys=True).encode()).hexdigest()
     return dg.RunRequest(
-        run_key=digest, asset_selection=[EXPORT_KEY, *keys(tables, migration.file_columns), REPORT_KEY]
+        run_key=digest,
+        asset_selection=[EXPORT_KEY, *keys(tables, migration.file_columns), REPORT_KEY],
+        tags=range_tags(in_shards[0]) if in_shards else None,
     )

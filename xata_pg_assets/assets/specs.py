@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from xata_pg_assets import __version__
 from xata_pg_assets.files.columns import FileColumn
 from xata_pg_assets.plan.domains import domains
 from xata_pg_assets.plan.extras import VectorIndex
+from xata_pg_assets.plan.shards import shard_names
 from xata_pg_assets.plan.tables import Plan, Role, TargetColumn, TargetTable
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.staging import landing_columns
@@ -25,6 +27,7 @@ __all__ = [
     "keys",
     "mapping_key",
     "postgres_key",
+    "range_tags",
     "search_key",
     "vector_index_key",
     "xata_key",
@@ -77,6 +80,7 @@ class XataTranslator:
         self.plan = plan
         self.layout = layout
         self.rejects_dangling = rejects_dangling
+        self.shards = dg.StaticPartitionsDefinition(shard_names(max(table.shards for table in plan.tables)))
         self.domains = {table.xata_name: name for name, tables in domains(plan).items() for table in tables}
 
     def get_export_spec(self) -> dg.AssetSpec:
@@ -161,7 +165,9 @@ class XataTranslator:
                 deps += [mapping_key(other), *(postgres_key(parent) for parent in self.plan.upstream(other))]
         return dg.AssetSpec(
             postgres_key(table),
-            deps=list(dict.fromkeys(deps)),
+            # A row may link to one of any shard
+            deps=[dg.AssetDep(key, partition_mapping=self._mapping(table, key)) for key in dict.fromkeys(deps)],
+            partitions_def=self.shards if table.shards > 1 else None,
             description=self._describe(table),
             group_name="postgres",
             kinds={"postgres", "table"},
@@ -176,6 +182,11 @@ class XataTranslator:
                 "xata_table": table.xata_name,
             },
         )
+
+    def _mapping(self, table: TargetTable, key: dg.AssetKey) -> dg.PartitionMapping | None:
+        """Return how the shards of a table need an asset that has shards as well: all need all of them."""
+        in_shards = [postgres_key(other) for other in self.plan.tables if other.shards > 1]
+        return dg.AllPartitionMapping() if table.shards > 1 and key in in_shards else None
 
     def get_vector_index_spec(self, table: TargetTable, index: VectorIndex) -> dg.AssetSpec:
         """The index of a vector column, built when the table is loaded."""
@@ -269,6 +280,11 @@ class XataTranslator:
             for column in table.links
             if column.link
         ]
+        if table.shards > 1:
+            lines.append(
+                f"It is loaded in {table.shards} shards, the partitions below; its keys come with the last one, and "
+                "until then it is not there, or not as it should be."
+            )
         lines.append("It links to no other table." if not links else "It links to:\n" + "\n".join(links))
         referrers = dict.fromkeys(f"`{other.name}.{column.name}`" for other, column in self.plan.referrers(table))
         if referrers:
@@ -345,6 +361,11 @@ def keys(tables: Sequence[TargetTable], files: Sequence[FileColumn] = ()) -> lis
     """Return the keys of all assets of the tables, and of those file columns that are theirs."""
     found = [key(table) for table in tables for key in (xata_key, mapping_key, postgres_key)]
     return found + [files_key(of) for of in files if of.table in tables]
+
+
+def range_tags(shards: Sequence[str]) -> dict[str, str]:
+    """Return the tags of a run that is for an unbroken row of shards, from the first to the last."""
+    return {ASSET_PARTITION_RANGE_START_TAG: shards[0], ASSET_PARTITION_RANGE_END_TAG: shards[-1]}
 
 
 def extra_keys(tables: Iterable[TargetTable]) -> list[dg.AssetKey]:

@@ -127,7 +127,15 @@ def sql(
 
 @app.command()
 @with_settings
-def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) -> None:
+def migrate(
+    settings: Settings,
+    tables: Tables = None,
+    shards: Annotated[
+        str | None,
+        typer.Option(help="of tables loaded in shards only these, as Dagit names them: 3,7-9; needs --tables"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Run the asset graph: stage every table, map its ids, load it, check it; then print the report.
 
     Example: xata-pg migrate --source export --target postgresql://me@localhost/app
@@ -139,6 +147,8 @@ def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) 
         from xata_pg_assets.migration import Migration
 
     migration = Migration.from_settings(settings)
+    named = _chosen(migration, tables)
+    rows = _chosen_shards(named, shards)
     with _told_later():
         _ = migration.files  # a wrong source is a usage error: nothing is touched yet
         migration.refuse_no_destination()
@@ -147,13 +157,13 @@ def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) 
                 migration.refuse_accepted(conn)
 
     def run(migration: Migration, chosen: Sequence[TargetTable] | None) -> RunResult:
-        with migration.working_ahead(chosen):
+        with migration.working_ahead(chosen, rows):
             migration.wait_for_readers()  # the import of Dagster takes seconds of the interpreter from them
             from xata_pg_assets.assets.running import run_migration
 
-            return run_migration(migration, chosen)
+            return run_migration(migration, chosen, rows)
 
-    _run_and_report(migration, run, _chosen(migration, tables), as_json=as_json, is_alone=True)
+    _run_and_report(migration, run, named, as_json=as_json, is_alone=True)
 
 
 @app.command()
@@ -503,6 +513,25 @@ def _chosen(migration: Migration, tables: str | None) -> list[TargetTable] | Non
     if not names:
         raise UsageError("flag --tables: names no table; write --tables users,posts")
     return list(dict.fromkeys(migration.plan.find(name) for name in names))
+
+
+def _chosen_shards(tables: Sequence[TargetTable] | None, shards: str | None) -> Sequence[str] | None:
+    """Return the shards named by the flag, None where it is not given.
+
+    Raises:
+        UsageError: one is none, or no table that has shards is named.
+    """
+    if shards is None:
+        return None
+    if tables is None:
+        raise UsageError("flag --shards: say of which table: --tables posts --shards 3,7-9")
+    count = max(table.shards for table in tables)
+    if count == 1:
+        names = ", ".join(table.xata_name for table in tables)
+        raise UsageError(f"flag --shards: {names}: loaded at once; set tables.{tables[0].xata_name}.shards to split it")
+    from xata_pg_assets.plan.shards import chosen_shards
+
+    return chosen_shards(shards, count)
 
 
 def _confirm(question: str, *, yes: bool) -> None:

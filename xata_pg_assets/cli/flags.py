@@ -27,6 +27,8 @@ _TABLES = {
     "files_options": "NAME=VALUE",
     "files_to_options": "NAME=VALUE",
 }
+# Those that no flag gives: of this one the commands have a flag of their own, which chooses tables
+_WITHOUT_FLAG = frozenset({"tables"})
 _EXAMPLES = {"on_delete_links": "posts.author=cascade", "grants": "anon=read"}
 
 
@@ -82,6 +84,8 @@ def _flags() -> Mapping[str, inspect.Parameter]:
     }
     for field_name, field in Settings.model_fields.items():
         name = _name(field_name, field)
+        if name in _WITHOUT_FLAG:
+            continue
         flag = name.replace("_", "-")
         type_: Any = bool if field.annotation is bool else list[str] if name in _TABLES else str
         choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
@@ -146,7 +150,7 @@ def _text(value: Any) -> str:
     if isinstance(value, Path):
         return str(value.resolve())
     if isinstance(value, Mapping):
-        return json.dumps(dict(value))
+        return json.dumps(dict(value), default=dict)
     if isinstance(value, tuple):
         return ",".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -29,6 +29,7 @@ from xata_pg_assets.plan.naming import (
     table_name,
 )
 from xata_pg_assets.plan.order import cycles, load_order
+from xata_pg_assets.plan.shards import one_number
 from xata_pg_assets.plan.types import (
     BIGINT,
     TEXT,
@@ -97,6 +98,7 @@ class PlanOptions:
     rewrite_ids: tuple[str, ...] = ()
     grants: Mapping[str, Right] = field(default_factory=dict)
     row_level_security: bool = False
+    shards: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def habits(self) -> tuple[Habit, ...]:
@@ -172,6 +174,9 @@ class TargetTable:
     # Made after the table, and no part of what it is
     vector_indexes: tuple[VectorIndex, ...] = field(default=(), repr=False)
     search_columns: tuple[SearchColumn, ...] = field(default=(), repr=False)
+    # How it is loaded; `building` is what it is called in the staging schema until all its shards are in
+    shards: int = field(default=1, repr=False)
+    building: str = field(default="", repr=False)
 
     @cached_property
     def links(self) -> tuple[TargetColumn, ...]:
@@ -268,10 +273,12 @@ def make_plan(schema: XataSchema, options: PlanOptions | None = None) -> Plan:
     """Decide every target table of a schema.
 
     Raises:
-        UsageError: `on_delete_links` names a link that the schema does not have, `search` a column that it does not.
+        UsageError: `on_delete_links` names a link that the schema does not have, `search` a column that it does not,
+            `tables` a table, or two tables have different numbers of shards.
     """
     options = options or PlanOptions()
     _refuse_unknown_links(schema, options)
+    one_number(options.shards)
     links = {
         table.name: [column.link for column in table.links if column.link and _known(schema, column)]
         for table in schema.tables
@@ -285,7 +292,33 @@ def make_plan(schema: XataSchema, options: PlanOptions | None = None) -> Plan:
         for table, name in zip(schema.tables, taken, strict=True)
     }
     ordered = _with_extras([tables[name] for name in load_order(links)], options, maker.relations, maker.warnings)
-    return Plan(tuple(ordered), tuple(maker.warnings))
+    split = _in_shards(list(ordered), options, maker.relations)
+    return Plan(tuple(split), tuple(maker.warnings))
+
+
+def _in_shards(tables: list[TargetTable], options: PlanOptions, relations: NameSpace) -> Iterator[TargetTable]:
+    """Add in how many shards each table is loaded."""
+    names = {name: table.xata_name for table in tables for name in (table.name, table.xata_name)}
+    # What is a Xata name goes first: another table's new name may be the same
+    names |= {table.xata_name: table.xata_name for table in tables}
+    for name in options.shards:
+        if name not in names:
+            known = ", ".join(sorted(table.xata_name for table in tables))
+            raise UsageError(f"setting tables.{name}: no such table in the schema; it has {known}")
+    shards = {names[name]: count for name, count in options.shards.items()}
+    staged = {table.staging for table in tables}
+    for table in tables:
+        building = _building_name(table, relations, staged)
+        yield replace(table, shards=shards.get(table.xata_name, 1), building=building)
+
+
+def _building_name(table: TargetTable, relations: NameSpace, staged: Collection[str]) -> str:
+    """Return a name that is free in both schemas: on its way from one to the other the table has it in both."""
+    building = f"{table.name}_building"
+    name = relations.take(cut(building, building))
+    while name in staged:
+        name = relations.take(cut(building, building))
+    return name
 
 
 def _with_extras(

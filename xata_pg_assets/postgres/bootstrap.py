@@ -13,7 +13,16 @@ from xata_pg_assets.postgres.catalog import column_types
 from xata_pg_assets.postgres.connection import Connection, server_facts
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["MINIMUM_VERSION", "is_ours", "lock", "lock_name", "mark_schema", "prepare", "work_statements"]
+__all__ = [
+    "MINIMUM_VERSION",
+    "is_ours",
+    "lock",
+    "lock_name",
+    "mark_schema",
+    "prepare",
+    "share_lock",
+    "work_statements",
+]
 
 MINIMUM_VERSION = 140000
 _MARK = "Made by xata_pg_assets"
@@ -37,7 +46,7 @@ def prepare(conn: Connection, layout: Layout, plan: Plan) -> Layout:
             _create_schema(conn, name)
         if plan.needs_pgvector and facts.pgvector_schema is None:
             _create_pgvector(conn, layout)
-        if "dangling_digest" not in column_types(conn, layout.work("loads")):  # none yet, or an older version's
+        if "shards" not in column_types(conn, layout.work("loads")):  # none yet, or an older version's
             for statement in work_statements(layout):
                 conn.execute(statement)
     schema = server_facts(conn).pgvector_schema or layout.pgvector_schema
@@ -47,6 +56,11 @@ def prepare(conn: Connection, layout: Layout, plan: Plan) -> Layout:
 def lock(conn: Connection, layout: Layout, what: str) -> None:
     """Hold off other processes that work at the same thing until the transaction ends."""
     conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (lock_name(layout, what),))
+
+
+def share_lock(conn: Connection, layout: Layout, what: str) -> None:
+    """Hold off only those that lock the same thing for themselves."""
+    conn.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", (lock_name(layout, what),))
 
 
 def lock_name(layout: Layout, what: str) -> str:

@@ -20,7 +20,6 @@ from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.xata.records import Reason, TableReader
 
 __all__ = [
-    "REJECTED",
     "DanglingLinks",
     "DanglingPolicy",
     "ReadAgain",
@@ -31,8 +30,6 @@ __all__ = [
 ]
 
 DanglingPolicy = Literal["null", "reject", "fail"]
-# Begins the fingerprint of staged rows some of which were rejected since: they are no longer what the file holds
-REJECTED = "rejected from "
 _NOTHING_LOST = sql.SQL("SELECT NULL::text, NULL::text, NULL::text, NULL::text WHERE false").format()
 
 ReadAgain = Callable[[TargetTable], TableReader | None]  # opens a table's file and reads it through
@@ -130,7 +127,7 @@ class DanglingLinks:
             table,
             staged_rows=(line.staged_rows or 0) - moved,
             rejected_rows=line.rejected_rows + moved,
-            fingerprint=REJECTED + (line.fingerprint or "").removeprefix(REJECTED),
+            fingerprint=ledger.REJECTED + line.staged_from,
         )
         return moved
 

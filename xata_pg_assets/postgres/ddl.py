@@ -17,14 +17,17 @@ __all__ = [
     "add_primary_key",
     "add_unique",
     "cast",
+    "create_building",
     "create_defaults_probe",
     "create_index",
     "create_pgvector",
     "create_schema",
     "create_table",
     "create_table_as",
+    "drop_building",
     "enable_row_level_security",
     "indexed_links",
+    "move_building",
     "plan_statements",
     "set_default",
     "set_identity",
@@ -68,6 +71,36 @@ def create_table_as(layout: Layout, table: TargetTable, rows: sql.Composable) ->
         sql.SQL("ALTER TABLE {} {}").format(name, comma(changes)),
         *_comments(layout, table),
     ]
+
+
+def create_building(layout: Layout, table: TargetTable, comment: str) -> list[sql.Composed]:
+    """Make the same table aside, among the staged ones, for rows that come in parts; its id counts nothing yet."""
+    name = layout.building(table)
+    definitions = [
+        _definition(layout, table, column) if column.role is not Role.ID else sql.SQL("id bigint NOT NULL")
+        for column in table.columns
+    ]
+    return [
+        sql.SQL("CREATE TABLE {} ({})").format(name, comma(definitions)),
+        sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(comment)),
+    ]
+
+
+def move_building(layout: Layout, table: TargetTable) -> list[sql.Composed]:
+    """Bring it to its place, and make it what `create_table` makes."""
+    aside, name = sql.Identifier(layout.target_schema, table.building), layout.target(table)
+    return [
+        sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(layout.building(table), sql.Identifier(layout.target_schema)),
+        sql.SQL("ALTER TABLE {} RENAME TO {}").format(aside, sql.Identifier(table.name)),
+        sql.SQL("COMMENT ON TABLE {} IS NULL").format(name),
+        add_identity(layout, table),
+        *_comments(layout, table),
+    ]
+
+
+def drop_building(layout: Layout, table: TargetTable) -> sql.Composed:
+    """Drop what stands aside."""
+    return sql.SQL("DROP TABLE IF EXISTS {}").format(layout.building(table))
 
 
 def cast(layout: Layout, column: TargetColumn, value: sql.Composable) -> sql.Composed:

@@ -28,7 +28,8 @@ class Expected:
     `r0`… what becomes of old ids in its columns.
 
     `lines` is the ledger, by Xata name; `loaded` holds the Xata names of the tables that are in the target, `keyed`
-    those of the columns whose files were copied: their cells hold the keys of the copies, too.
+    those of the columns whose files were copied: their cells hold the keys of the copies, too. `part` is a condition
+    on `s` that only some of the rows meet.
     """
 
     layout: Layout
@@ -38,6 +39,7 @@ class Expected:
     loaded: frozenset[str]
     is_exact: bool = False
     keyed: frozenset[str] = frozenset()
+    part: sql.Composable | None = None
 
     def value(self, column: TargetColumn) -> sql.Composable:
         """Return the expression of the column's expected value."""
@@ -73,8 +75,11 @@ class Expected:
     @property
     def source(self) -> sql.Composed:
         """What they are selected from: every staged row once, with its new id, those of its parents, and its lists."""
+        staged: sql.Composable = self.layout.staging(self.table)
+        if self.part is not None:
+            staged = sql.SQL("(SELECT * FROM {} AS s WHERE {})").format(staged, self.part)
         return sql.SQL("{} AS s JOIN {} AS m ON m.old_id = s.id{}{}{}").format(
-            self.layout.staging(self.table), self.layout.mapping(self.table), self.parents, self.rewriting, self.lists
+            staged, self.layout.mapping(self.table), self.parents, self.rewriting, self.lists
         )
 
     @property

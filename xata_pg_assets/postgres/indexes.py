@@ -113,6 +113,8 @@ def refuse_unmade(conn: Connection, layout: Layout, table: TargetTable) -> None:
     """
     lock(conn, layout, f"table {table.name}")
     line = ledger.entry(conn, layout, table)
+    if line.unfinished:
+        raise TargetError(f"table {table.xata_name}: {line.unfinished}; run xata-pg migrate first")
     if line.loaded_at is None or not exists(conn, layout.target(table)):
         raise TargetError(f"table {table.xata_name}: it is not migrated yet; run xata-pg migrate first")
 

@@ -33,6 +33,10 @@ class Layout:
         """The table's rows as they came."""
         return sql.Identifier(self.staging_schema, table.staging)
 
+    def building(self, table: TargetTable) -> sql.Identifier:
+        """A table whose shards are not all in yet."""
+        return sql.Identifier(self.staging_schema, table.building)
+
     def work(self, name: str) -> sql.Identifier:
         """A table or a function of the work schema."""
         return sql.Identifier(self.work_schema, name)

@@ -1,4 +1,7 @@
-"""The ledger: one line a table, written in the transaction of the work that it records."""
+"""The ledger: one line a table, written in the transaction of the work that it records.
+
+Of a table in shards the line holds them, too (`Shards`): each is written in the transaction of its rows.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,23 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from xata_pg_assets.plan.shards import shard_names, told
 from xata_pg_assets.plan.tables import TargetTable
 from xata_pg_assets.postgres import sql as statements
+from xata_pg_assets.postgres.catalog import column_types
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.layout import Layout
 
 __all__ = [
     "DIGESTS",
+    "REJECTED",
     "Entry",
+    "Shards",
     "accepted_on",
     "entries",
     "entry",
     "exists",
+    "forget_building",
     "freeze",
     "list_digest",
     "now",
@@ -33,8 +41,47 @@ __all__ = [
 
 # The count of a table's lines in a list of the work schema, and what keeps the digest of these lines
 DIGESTS = {"rejected_rows": "rejected_digest", "dangling_links": "dangling_digest"}
+# Begins the fingerprint of staged rows some of which were rejected since: they are no longer what the file holds
+REJECTED = "rejected from "
 _COMMENT = "The ledger: what the last load of each table did, and how its checks ended"
 _ACCEPTED = "Accepted on "
+
+
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """How far a table is that is loaded in `count` shards.
+
+    `basis` is a digest of all that decides what should be in them, `fingerprint` that of the staged rows: of others,
+    nothing is in. `ordinals` is one more than the highest ordinal of these rows. `done` has rows, changes, seconds
+    and time of each shard that is in, by name. `is_first` tells that the table is being made, aside from where it
+    will be; `is_exact`, that links are looked up in the tables linked to, and not in their mappings. `is_whole`
+    tells that all are in, and the keys as well.
+    """
+
+    count: int
+    basis: str
+    fingerprint: str
+    ordinals: int
+    is_first: bool
+    is_exact: bool = False
+    is_whole: bool = False
+    deleted: int = 0
+    seconds: float = 0.0
+    done: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all."""
+        return shard_names(self.count)
+
+    @property
+    def missing(self) -> list[str]:
+        """The names of those that are not in."""
+        return [name for name in self.names if name not in self.done]
+
+    def total(self, fact: str) -> int:
+        """Return the sum of a fact of those that are in."""
+        return sum(int(facts[fact]) for facts in self.done.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +119,35 @@ class Entry:
     checks: dict[str, Any] = field(default_factory=dict)
     check_seconds: float = 0.0
     checked_at: datetime | None = None
+    shards: dict[str, Any] | None = None
+
+    @property
+    def in_shards(self) -> Shards | None:
+        """Return how far its shards are, None of a table that is loaded at once."""
+        return Shards(**self.shards) if self.shards else None
+
+    @property
+    def missing_shards(self) -> list[str]:
+        """The shards that are not in; of staged rows other than theirs, none is."""
+        shards = self.in_shards
+        if shards is None or shards.is_whole:
+            return []
+        return list(shards.names) if shards.fingerprint != self.staged_from else shards.missing
+
+    @property
+    def unfinished(self) -> str | None:
+        """Say what a table lacks some of whose shards are in, None of one that is whole, or was never begun."""
+        shards, missing = self.in_shards, self.missing_shards
+        if shards is None or shards.is_whole:
+            return None
+        if not missing:
+            return f"all {shards.count} shards are in and the keys are missing"
+        return f"{told(missing, shards.count)} {'is' if len(missing) == 1 else 'are'} missing"
+
+    @property
+    def staged_from(self) -> str:
+        """The fingerprint of the file that is staged, whether rows of it were rejected since or not."""
+        return (self.fingerprint or "").removeprefix(REJECTED)
 
     @property
     def seconds(self) -> float:
@@ -102,6 +178,14 @@ def freeze(conn: Connection, layout: Layout) -> None:
     name = layout.work("loads")
     conn.execute(sql.SQL("UPDATE {} SET staged_rows = NULL, fingerprint = NULL").format(name))
     _describe(conn, layout, f"{_COMMENT}. {_ACCEPTED}{now():%Y-%m-%d}")
+
+
+def forget_building(conn: Connection, layout: Layout) -> None:
+    """Forget the shards of tables that were being made: these are gone with the staged rows."""
+    if "shards" in column_types(conn, layout.work("loads")):
+        conn.execute(
+            sql.SQL("UPDATE {} SET shards = NULL WHERE (shards ->> 'is_first')::boolean").format(layout.work("loads"))
+        )
 
 
 def thaw(conn: Connection, layout: Layout) -> None:

@@ -1,7 +1,11 @@
-"""The target table: made whole on the first load, changed only where it differs on every later one."""
+"""The target table: made whole on the first load, changed only where it differs on every later one.
+
+`sharding` loads large ones in parts.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -19,7 +23,17 @@ from xata_pg_assets.postgres.dangling import DanglingLinks, DanglingPolicy, Read
 from xata_pg_assets.postgres.expected import Expected, comma, differ, expected_rows
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["Changes", "floor_query", "insert_rows", "load", "next_id", "raise_identity", "sequence_floor"]
+__all__ = [
+    "Changes",
+    "Loader",
+    "floor_query",
+    "insert_rows",
+    "load",
+    "next_id",
+    "raise_identity",
+    "sequence_floor",
+    "still_referenced",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +59,19 @@ def load(
         TransientError: the staged rows are gone (the server crashed).
     """
     try:
-        return _Loader(conn, layout, plan, table, policy, read_again).load()
+        return Loader(conn, layout, plan, table, policy, read_again).load()
     except pg.ForeignKeyViolation:
         # A row of a parent was removed by hand: its mapping is no proof of it any more
         try:
-            return _Loader(conn, layout, plan, table, policy, read_again, is_exact=True).load()
+            return Loader(conn, layout, plan, table, policy, read_again, is_exact=True).load()
         except pg.ForeignKeyViolation:
-            raise _still_referenced(table) from None
+            raise still_referenced(table) from None
     except pg.RestrictViolation:
-        raise _still_referenced(table) from None
+        raise still_referenced(table) from None
 
 
-def _still_referenced(table: TargetTable) -> TargetError:
+def still_referenced(table: TargetTable) -> TargetError:
+    """Say that a row of the user's own keeps another from going."""
     return TargetError(
         f"table {table.name}: a row that the export no longer holds is still referenced by a row of your own; "
         "delete or change that row, then run again"
@@ -64,7 +79,7 @@ def _still_referenced(table: TargetTable) -> TargetError:
 
 
 @dataclass(frozen=True, slots=True)
-class _Loader:
+class Loader:
     """Loads one table."""
 
     conn: Connection
@@ -87,34 +102,51 @@ class _Loader:
             if line.staged_rows is None and not is_first:
                 changes, facts = Changes(), {}
             else:
-                self._refuse_lost_staging(line, is_first)
-                self._refuse_unmade_parents(line)
-                self._refuse_unmapped()
-                links = DanglingLinks(self.conn, self.layout, self.plan, self.table, self.policy, self.read_again)
-                links.refuse_or_reject()
+                links = self._judge(line, is_first=is_first)
                 line = ledger.entry(self.conn, self.layout, self.table)
-                expected = expected_rows(self.conn, self.layout, self.plan, self.table, is_exact=self.is_exact)
+                expected = self._expected()
                 waiting = keys.waiting(self.conn, expected)
                 changes = self._first(expected, line) if is_first else self._difference(expected, waiting)
                 dangling = links.write_down(expected, links.lost() if is_first else self.table.links)
                 facts = {"target_rows": line.staged_rows, "dangling_links": dangling}
-            keys.ensure(self.conn, self.layout, self.plan, self.table, but=waiting)
-            habits.ensure(self.conn, self.layout, self.table)
-            access.ensure(self.conn, self.layout, self.table)
-            raise_identity(self.conn, self.layout, self.table)
-            ledger.record(
-                self.conn,
-                self.layout,
-                self.table,
-                **facts,
-                inserted_rows=changes.inserted,
-                updated_rows=changes.updated,
-                deleted_rows=changes.deleted,
-                checks={},
-                load_seconds=perf_counter() - started,
-                loaded_at=ledger.now(),
-            )
+            if line.shards is not None:  # it was in shards before
+                self.conn.execute(ddl.drop_building(self.layout, self.table))
+                facts |= {"shards": None}
+            self._close(changes, waiting, started, facts)
         return ledger.entry(self.conn, self.layout, self.table)
+
+    def _judge(self, line: ledger.Entry, *, is_first: bool) -> DanglingLinks:
+        """Refuse what cannot be loaded, and see to the links that dangle."""
+        self._refuse_lost_staging(line, is_first=is_first)
+        self._refuse_unmade_parents(line)
+        self._refuse_unmapped()
+        links = DanglingLinks(self.conn, self.layout, self.plan, self.table, self.policy, self.read_again)
+        links.refuse_or_reject()
+        return links
+
+    def _expected(self) -> Expected:
+        return expected_rows(self.conn, self.layout, self.plan, self.table, is_exact=self.is_exact)
+
+    def _close(
+        self, changes: Changes, waiting: frozenset[keys.Key], started: float, facts: Mapping[str, object]
+    ) -> None:
+        """Make what is missing beside the rows, and write the line."""
+        keys.ensure(self.conn, self.layout, self.plan, self.table, but=waiting)
+        habits.ensure(self.conn, self.layout, self.table)
+        access.ensure(self.conn, self.layout, self.table)
+        raise_identity(self.conn, self.layout, self.table)
+        ledger.record(
+            self.conn,
+            self.layout,
+            self.table,
+            **facts,
+            inserted_rows=changes.inserted,
+            updated_rows=changes.updated,
+            deleted_rows=changes.deleted,
+            checks={},
+            load_seconds=perf_counter() - started,
+            loaded_at=ledger.now(),
+        )
 
     def _lock(self) -> None:
         """Keep out other loads of the table, and of its cycle, whose foreign keys wait for each other."""
@@ -142,6 +174,12 @@ class _Loader:
     def _refuse_unmade_parents(self, line: ledger.Entry) -> None:
         """A link to a table that was never made would be no link at all."""
         for parent in self.plan.upstream(self.table) if line.staged_rows else ():
+            lacking = ledger.entry(self.conn, self.layout, parent).unfinished
+            if lacking:
+                raise TargetError(
+                    f"table {self.table.xata_name}: links to {parent.xata_name}, of which {lacking}; "
+                    f"migrate it first, or both: --tables {parent.xata_name},{self.table.xata_name}"
+                )
             if not exists(self.conn, self.layout.target(parent)):
                 raise TargetError(
                     f"table {self.table.xata_name}: links to {parent.xata_name}, which is not migrated yet; "
@@ -160,7 +198,7 @@ class _Loader:
                     f"{other.xata_name} are not given yet; run xata-pg migrate without --tables"
                 )
 
-    def _refuse_lost_staging(self, line: ledger.Entry, is_first: bool) -> None:
+    def _refuse_lost_staging(self, line: ledger.Entry, *, is_first: bool) -> None:
         """Nothing is deleted because an unlogged table was emptied by a crash of the server.
 
         The rows of a first load are counted on their way into the table: to read them once more is dear.

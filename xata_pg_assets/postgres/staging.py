@@ -24,6 +24,7 @@ from xata_pg_assets.xata.binary import HEADER, TRAILER
 from xata_pg_assets.xata.records import Batch, Fault, TableReader
 
 __all__ = [
+    "BUILDING",
     "LandingColumn",
     "Progress",
     "create_statements",
@@ -42,6 +43,8 @@ Progress = Callable[[int, int], None]  # rows so far, bytes so far
 
 # The mark by which `drop_staging` knows our tables from others in the schema
 _COMMENT = "Rows as they came from the Xata table"
+# The same of a table whose shards are not all in yet (`sharding`)
+BUILDING = "Rows with their new ids, not all of them yet, of the Xata table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,7 @@ def drop_staging(conn: Connection, layout: Layout) -> int:
         tables = conn.execute(tables_query(layout)).fetchall()
         for (name,) in tables:
             conn.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(layout.staging_schema, name)))
+        ledger.forget_building(conn, layout)
         if conn.execute(is_droppable(layout.staging_schema)).fetchone() == (True,):
             conn.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(layout.staging_schema)))
     return len(tables)
@@ -149,7 +153,9 @@ def drop_staging(conn: Connection, layout: Layout) -> int:
 def tables_query(layout: Layout) -> sql.Composed:
     """Select the names of the staging tables, which our comment tells from others."""
     return statements.get("staging_tables").format(
-        schema=sql.Literal(layout.staging_schema), comment=sql.Literal(f"{_COMMENT} %")
+        schema=sql.Literal(layout.staging_schema),
+        staged=sql.Literal(f"{_COMMENT} %"),
+        building=sql.Literal(f"{BUILDING} %"),
     )
 
 

@@ -42,6 +42,7 @@ def describe_plan(migration: Migration) -> dict[str, Any]:
             for table in plan.tables
             for index in table.vector_indexes
         ],
+        "shards": {table.name: table.shards for table in plan.tables if table.shards > 1},
         "renamed": [renaming for table in plan.tables for renaming in _renamings(table)],
         "warnings": [
             *plan.warnings,
@@ -145,6 +146,8 @@ def print_plan(console: Console, description: dict[str, Any]) -> None:
         console.print(f"search: {escape(each['table'])}.{escape(each['search_column'])}, of {escape(each['column'])}")
     for each in description["vector_indexes"]:
         console.print(f"vector index: {escape(each['table'])}.{escape(each['column'])}, by {each['method']}")
+    for name, count in description["shards"].items():
+        console.print(f"shards: {escape(name)} is loaded in {count}")
     _print_renamings(console, description["renamed"])
     _print_files(console, description.get("files"))
     # What a person must not miss stands last, where the eye is

@@ -53,6 +53,11 @@ def build_report(
     copies = _files(conn, layout, [of for of in files if any(of.table is table for table, _ in chosen)])
     code = _with_files(code, copies)
     all_warnings = [*plan.warnings, *warnings, *(text for _, line in chosen for text in line.staging_warnings)]
+    all_warnings += [
+        f"{table.xata_name}: {line.unfinished}; xata-pg migrate --tables {table.xata_name} loads what is missing"
+        for table, line in chosen
+        if line.unfinished
+    ]
     insecure = plain_text_warning(conn) if conn else None
     if insecure:
         all_warnings.append(insecure)
@@ -143,6 +148,7 @@ def _table(table: TargetTable, line: ledger.Entry) -> Mapping[str, Any]:
         "target_rows": line.target_rows or 0,
         "dangling_links": line.dangling_links,
         "seconds": round(line.seconds, 3),
+        **_shards(line),
         "columns": [
             {"xata_column": column.xata_name, "column": column.name, "type": str(column.type)}
             for column in table.columns
@@ -151,8 +157,16 @@ def _table(table: TargetTable, line: ledger.Entry) -> Mapping[str, Any]:
     }
 
 
+def _shards(line: ledger.Entry) -> Mapping[str, Any]:
+    """Return how far the shards of a table are; nothing of one that is loaded at once."""
+    shards = line.in_shards
+    return {"shards": {"count": shards.count, "missing": line.missing_shards}} if shards else {}
+
+
 def _not_run(line: ledger.Entry) -> Mapping[str, Any]:
     """Return a check that was not run: nobody may take it for one that passed."""
+    if line.unfinished:
+        return {"passed": False, "severity": "ERROR", "description": f"{NOT_RUN}: {line.unfinished}"}
     missing = "staged" if line.staged_at is None else "loaded" if line.loaded_at is None else "checked"
     return {"passed": False, "severity": "ERROR", "description": f"{NOT_RUN}: the table was not {missing}"}
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,13 +93,20 @@ def take_default_signals() -> None:
 
 @pytest.fixture(scope="module")
 def dagit(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dagit]:
-    folder, database, port = tmp_path_factory.mktemp("dagit"), server.new_database(), free_port()
+    with opened(tmp_path_factory.mktemp("dagit"), server.new_database()) as dagit:
+        yield dagit
+
+
+@contextmanager
+def opened(folder: Path, database: Database, **variables: str) -> Iterator[Dagit]:
+    """Open Dagit on the demo export in a folder."""
+    port = free_port()
     write_demo(folder / "export")
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [BIN / "xata-pg", "ui", "--source", "export", "--port", str(port)],
             cwd=folder,
-            env=environment(folder, database),
+            env=environment(folder, database) | variables,
             stdout=log,
             stderr=log,
             text=True,

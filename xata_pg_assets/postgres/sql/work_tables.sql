@@ -49,7 +49,8 @@ CREATE TABLE IF NOT EXISTS {loads} (
 ALTER TABLE {loads}
     ADD COLUMN IF NOT EXISTS mapping_digest bigint,
     ADD COLUMN IF NOT EXISTS rejected_digest text,
-    ADD COLUMN IF NOT EXISTS dangling_digest text;
+    ADD COLUMN IF NOT EXISTS dangling_digest text,
+    ADD COLUMN IF NOT EXISTS shards jsonb;
 COMMENT ON TABLE {rejected_rows} IS 'Rows of the export that the last load of each table left out, one line a fault';
 COMMENT ON TABLE {dangling_links} IS 'Links to rows that are not there, set to NULL by the last load of each table';
 COMMENT ON TABLE {loads} IS 'The ledger: what the last load of each table did, and how its checks ended';
