@@ -16,9 +16,9 @@ import typer
 from rich.console import Console
 
 from xata_pg_assets import __version__
-from xata_pg_assets.cli.flags import as_environment, with_settings
+from xata_pg_assets.cli.flags import with_settings
 from xata_pg_assets.errors import BusyError, ExitCode, StoppedError, UsageError, XataPgError, counted, in_one_line
-from xata_pg_assets.settings import Settings
+from xata_pg_assets.settings import Settings, as_environment
 
 # Dagster, pyarrow and the rest are imported by the commands that need them: `--help` must not wait for them
 if TYPE_CHECKING:
@@ -136,9 +136,11 @@ def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) 
 
     sys.setswitchinterval(0.0005)
     with without_pandas():
+        from xata_pg_assets.assets.engines.needs import refuse_unfit_executor
         from xata_pg_assets.migration import Migration
 
     migration = Migration.from_settings(settings)
+    refuse_unfit_executor(settings)
     with _told_later():
         _ = migration.files  # a wrong source is a usage error: nothing is touched yet
         migration.refuse_no_destination()
@@ -147,6 +149,10 @@ def migrate(settings: Settings, tables: Tables = None, as_json: AsJson = False) 
                 migration.refuse_accepted(conn)
 
     def run(migration: Migration, chosen: Sequence[TargetTable] | None) -> RunResult:
+        if settings.executor != "in_process":  # each step does its own work, in a process of its own
+            from xata_pg_assets.assets.running import run_migration
+
+            return run_migration(migration, chosen)
         with migration.working_ahead(chosen):
             migration.wait_for_readers()  # the import of Dagster takes seconds of the interpreter from them
             from xata_pg_assets.assets.running import run_migration
