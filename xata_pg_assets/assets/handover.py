@@ -37,7 +37,6 @@ _DIFFERENT = {
     "target": "setting target: not the database",
     "source": "setting source: not the files",
 }
-_STOPPED = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.FAILURE)
 
 
 def settings_facts(migration: Migration) -> Mapping[str, str]:
@@ -80,13 +79,13 @@ def refuse_another_migration(
 
     Raises:
         UsageError: as `refuse_other_settings`, or target or source are others.
-        TargetError: the run was stopped before this step began.
+        TargetError: the run ended before this step began.
     """
     if HANDOVER_TAG not in context.run.tags:
         return
     run = context.instance.get_run_by_id(context.run.run_id)
-    if run is not None and run.status in _STOPPED:
-        raise TargetError("the run was stopped before this step began")
+    if run is None or run.is_finished or run.status is dg.DagsterRunStatus.CANCELING:
+        raise TargetError("the run ended before this step began")
     told = json.loads(context.run.tags[HANDOVER_TAG])
     export = {"source": _export(migration)} if reads_export else {}
     _compare({**settings_facts(migration), "target": _target(migration), **export}, told)

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableJob
+from dagster._core.events import RunFailureReason
 from dagster._core.execution.api import execute_run_iterator
 
 from xata_pg_assets.assets.budgets import judge_budgets_again
@@ -29,6 +30,8 @@ __all__ = ["RunResult", "run_checks", "run_indexes", "run_migration"]
 _INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 # A step fails with it only to keep back what depends on its table: the ledger holds the result of the check
 _RED_CHECK = "DagsterAssetCheckFailedError"
+# Stands before what an engine says of a step that its worker did not bring to an end
+_UNHEALTHY = " failed health check: "
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -135,8 +138,9 @@ def _done_elsewhere(
 
 def _engine_error(event: dg.DagsterEvent) -> str | None:
     """Return the line of an error that ended a run outside of its steps: nobody was there to do them, as a rule."""
-    error = event.job_failure_data.error if event.event_type is dg.DagsterEventType.RUN_FAILURE else None
-    if error is None:
+    data = event.job_failure_data if event.event_type is dg.DagsterEventType.RUN_FAILURE else None
+    error = data.error if data else None
+    if data is None or error is None or data.failure_reason is RunFailureReason.STEP_FAILURE:
         return None
     first = error.message.strip().partition("\n")[0]
     return first.partition(": ")[2] if first.startswith("xata_pg_assets.") else f"executor: {first}"
@@ -156,5 +160,5 @@ def _message(event: dg.DagsterEvent) -> str:
     error = data.error
     while error is not None and error.cause is not None:
         error = error.cause
-    text = error.message if error else "failed"
+    text = error.message.rpartition(_UNHEALTHY)[2] if error else "failed"
     return f"{event.step_key}: {text.strip().splitlines()[0]}" if text.strip() else f"{event.step_key} failed"

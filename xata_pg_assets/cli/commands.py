@@ -300,6 +300,26 @@ def ui(
 
 @app.command()
 @with_settings
+def worker(
+    settings: Settings,
+    steps: Annotated[int, typer.Option(help="how many steps are done at once", min=1, max=64)] = 1,
+) -> None:
+    """Do steps of runs that are started elsewhere: a worker of Celery or Dask, by the setting executor.
+
+    Example: xata-pg worker --executor celery --steps 2
+    """
+    from xata_pg_assets.assets.engines.worker import worker_command
+    from xata_pg_assets.assets.instance import dagster_environment
+
+    command = worker_command(settings, steps)
+    os.environ.update(as_environment(settings))
+    os.environ.update(dagster_environment(settings))
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - replaced, as by ui
+
+
+@app.command()
+@with_settings
 def schema(settings: Settings) -> None:
     """Print the schema as it was understood, in the form of schema.json.
 

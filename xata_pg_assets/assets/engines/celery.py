@@ -15,13 +15,8 @@ import dagster as dg
 from celery import Celery
 from celery.exceptions import CeleryError
 from celery.result import AsyncResult
-from dagster._core.execution.retries import RetryMode
-from dagster._core.executor.step_delegating import (
-    CheckStepHealthResult,
-    StepDelegatingExecutor,
-    StepHandler,
-    StepHandlerContext,
-)
+from dagster._core.definitions.reconstruct import ReconstructableJob
+from dagster._grpc.types import ExecuteStepArgs
 from dagster._serdes import pack_value
 from dagster_celery.config import DEFAULT_CONFIG, dict_wrapper
 from dagster_celery.defaults import broker_url
@@ -31,7 +26,7 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 
 from xata_pg_assets.assets.engines.needs import CeleryOptions, options_of
-from xata_pg_assets.assets.engines.steps import job_of, reason_of, step_key_of
+from xata_pg_assets.assets.engines.steps import EngineExecutor, EngineSteps, reason_of
 from xata_pg_assets.errors import TransientError
 from xata_pg_assets.settings import Settings
 
@@ -54,13 +49,7 @@ def opened(settings: Settings) -> Iterator[dg.Executor]:
     app = app_of(settings)
     try:
         _refuse_nobody(app, options.queue)
-        yield StepDelegatingExecutor(
-            _CelerySteps(app, options.queue),
-            retries=RetryMode.ENABLED,
-            sleep_seconds=0.2,
-            check_step_health_interval_seconds=5,
-            max_concurrent=options.max_concurrent,
-        )
+        yield EngineExecutor(_CelerySteps(app, options.queue), options.max_concurrent, seconds=0.2, health_seconds=5)
     finally:
         app.close()
 
@@ -110,7 +99,7 @@ def _shown(app: Celery) -> str:
         return f"{connection.transport_cls}://{connection.hostname}:{connection.port}"
 
 
-class _CelerySteps(StepHandler):
+class _CelerySteps(EngineSteps):
     def __init__(self, app: Celery, queue: str) -> None:
         super().__init__()
         self._app = app
@@ -122,32 +111,26 @@ class _CelerySteps(StepHandler):
         self._held = set[str]()  # ids of the tasks that the workers have
         self._is_served = True
 
-    @property
-    def name(self) -> str:
-        return "celery"
+    def submit(self, step: str, job: ReconstructableJob, run: dg.DagsterRun, args: ExecuteStepArgs) -> None:
+        """Send dagster-celery's own task, so that its workers can do it, too."""
+        del run  # the task asks for it
+        signature = self._task.si(execute_step_args_packed=pack_value(args), executable_dict=job.to_dict())
+        self._results[step] = signature.apply_async(queue=self._queue, routing_key=f"{self._queue}.execute_plan")
+        self._seen[step] = monotonic()
 
-    def launch_step(self, step_handler_context: StepHandlerContext) -> Iterator[dg.DagsterEvent]:
-        step_key = step_key_of(step_handler_context)
-        signature = self._task.si(
-            execute_step_args_packed=pack_value(step_handler_context.execute_step_args),
-            executable_dict=job_of(step_handler_context).to_dict(),
-        )
-        self._results[step_key] = signature.apply_async(queue=self._queue, routing_key=f"{self._queue}.execute_plan")
-        self._seen[step_key] = monotonic()
-        yield from ()
-
-    def check_step_health(self, step_handler_context: StepHandlerContext) -> CheckStepHealthResult:
-        step_key = step_key_of(step_handler_context)
-        result = self._results[step_key]
+    def what_is_wrong(self, step: str) -> str | None:
+        result = self._results[step]
         if result.state in ("FAILURE", "REVOKED"):
-            return CheckStepHealthResult.unhealthy(_reason(result.result))
+            return _reason(result.result)
         if result.state == "SUCCESS" or self._is_held(result.id):
-            self._seen[step_key] = monotonic()
-        elif monotonic() - self._seen[step_key] > _SECONDS_TO_BE_MISSED:
-            return CheckStepHealthResult.unhealthy(
-                "no Celery worker has it any more, or none is left; start one (xata-pg worker), then run again"
-            )
-        return CheckStepHealthResult.healthy()
+            self._seen[step] = monotonic()
+        elif monotonic() - self._seen[step] > _SECONDS_TO_BE_MISSED:
+            return "no Celery worker has it any more, or none is left; start one (xata-pg worker), then run again"
+        return None
+
+    def take_back(self, step: str) -> None:
+        if step in self._results:
+            self._results[step].revoke(terminate=True, signal="SIGTERM")
 
     def _is_held(self, task: str) -> bool:
         """Tell whether a worker has a task, or it may still wait at the broker for one of those that answer."""
@@ -163,12 +146,6 @@ class _CelerySteps(StepHandler):
         """Return how many tasks wait at the broker."""
         with self._app.connection_or_acquire() as connection:
             return int(connection.default_channel.queue_declare(self._queue, passive=True).message_count)
-
-    def terminate_step(self, step_handler_context: StepHandlerContext) -> Iterator[dg.DagsterEvent]:
-        result = self._results.get(step_key_of(step_handler_context))
-        if result is not None:
-            result.revoke(terminate=True, signal="SIGTERM")
-        yield from ()
 
 
 def _reason(error: object) -> str:

@@ -13,18 +13,13 @@ from time import monotonic
 from uuid import uuid4
 
 import dagster as dg
-from dagster._core.execution.retries import RetryMode
-from dagster._core.executor.step_delegating import (
-    CheckStepHealthResult,
-    StepDelegatingExecutor,
-    StepHandler,
-    StepHandlerContext,
-)
+from dagster._core.definitions.reconstruct import ReconstructableJob
+from dagster._grpc.types import ExecuteStepArgs
 from distributed import Client, Future, KilledWorker, LocalCluster
 
 from xata_pg_assets.assets.engines.multiprocess import processes
 from xata_pg_assets.assets.engines.needs import DaskOptions, options_of
-from xata_pg_assets.assets.engines.steps import do_step, job_of, reason_of, run_of, step_key_of
+from xata_pg_assets.assets.engines.steps import EngineExecutor, EngineSteps, do_step, reason_of
 from xata_pg_assets.errors import TransientError
 from xata_pg_assets.settings import Settings
 
@@ -47,50 +42,35 @@ def opened(settings: Settings) -> Iterator[dg.Executor]:
     with ExitStack() as stack:
         where = options.address or stack.enter_context(_local(options))
         client = stack.enter_context(_connected(where, options.address or "this machine"))
-        yield StepDelegatingExecutor(
-            _DaskSteps(client),
-            retries=RetryMode.ENABLED,
-            sleep_seconds=0.1,
-            check_step_health_interval_seconds=2,
-            max_concurrent=options.max_concurrent,
-        )
+        yield EngineExecutor(_DaskSteps(client), options.max_concurrent, seconds=0.1, health_seconds=2)
 
 
-class _DaskSteps(StepHandler):
+class _DaskSteps(EngineSteps):
     def __init__(self, client: Client) -> None:
         super().__init__()
         self._client = client
         self._futures: dict[str, Future] = {}
         self._seen_workers = monotonic()
 
-    @property
-    def name(self) -> str:
-        return "dask"
+    def submit(self, step: str, job: ReconstructableJob, run: dg.DagsterRun, args: ExecuteStepArgs) -> None:
+        work = partial(do_step, job, run, args)  # whole: Dask would look into arguments
+        self._futures[step] = self._client.submit(work, key=f"{step}-{uuid4()}", pure=False)
 
-    def launch_step(self, step_handler_context: StepHandlerContext) -> Iterator[dg.DagsterEvent]:
-        step_key = step_key_of(step_handler_context)
-        given = (job_of(step_handler_context), run_of(step_handler_context), step_handler_context.execute_step_args)
-        self._futures[step_key] = self._client.submit(partial(do_step, *given), key=f"{step_key}-{uuid4()}", pure=False)
-        yield from ()
-
-    def check_step_health(self, step_handler_context: StepHandlerContext) -> CheckStepHealthResult:
-        future = self._futures[step_key_of(step_handler_context)]
+    def what_is_wrong(self, step: str) -> str | None:
+        future = self._futures[step]
         if future.status == "error":
-            return CheckStepHealthResult.unhealthy(_reason(future.exception()))
+            return _reason(future.exception())
         if future.status in ("cancelled", "lost"):
-            return CheckStepHealthResult.unhealthy("Dask's scheduler was lost; start it, then run again")
+            return "Dask's scheduler was lost; start it, then run again"
         if self._client.scheduler_info(n_workers=-1)["workers"]:
             self._seen_workers = monotonic()
         elif monotonic() - self._seen_workers > _SECONDS_WITHOUT_WORKERS:
-            return CheckStepHealthResult.unhealthy("Dask has no worker any more; start one, then run again")
-        return CheckStepHealthResult.healthy()
+            return "Dask has no worker any more; start one, then run again"
+        return None
 
-    def terminate_step(self, step_handler_context: StepHandlerContext) -> Iterator[dg.DagsterEvent]:
-        """Take a step that waits for a worker away; one that is at work has its session ended by the launcher."""
-        future = self._futures.get(step_key_of(step_handler_context))
-        if future is not None:
-            future.cancel()
-        yield from ()
+    def take_back(self, step: str) -> None:
+        if step in self._futures:
+            self._futures[step].cancel()
 
 
 def _reason(error: BaseException) -> str:

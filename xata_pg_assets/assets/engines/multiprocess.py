@@ -14,16 +14,11 @@ from multiprocessing.process import BaseProcess
 from time import monotonic
 
 import dagster as dg
-from dagster._core.execution.retries import RetryMode
-from dagster._core.executor.step_delegating import (
-    CheckStepHealthResult,
-    StepDelegatingExecutor,
-    StepHandler,
-    StepHandlerContext,
-)
+from dagster._core.definitions.reconstruct import ReconstructableJob
+from dagster._grpc.types import ExecuteStepArgs
 
 from xata_pg_assets.assets.engines.needs import MultiprocessOptions, options_of
-from xata_pg_assets.assets.engines.steps import do_step, job_of, run_of, step_key_of
+from xata_pg_assets.assets.engines.steps import EngineExecutor, EngineSteps, do_step
 from xata_pg_assets.settings import Settings
 
 __all__ = ["opened", "processes"]
@@ -45,13 +40,7 @@ def opened(settings: Settings) -> Iterator[dg.Executor]:
     options = options_of(settings, MultiprocessOptions)
     steps = _ProcessSteps()
     try:
-        yield StepDelegatingExecutor(
-            steps,
-            retries=RetryMode.ENABLED,
-            sleep_seconds=0.05,
-            check_step_health_interval_seconds=1,
-            max_concurrent=options.max_concurrent or processes(),
-        )
+        yield EngineExecutor(steps, options.max_concurrent or processes(), seconds=0.05, health_seconds=1)
     finally:
         steps.close()
 
@@ -61,37 +50,29 @@ def processes() -> int:
     return max(2, min(os.cpu_count() or 2, _MAX_PROCESSES))
 
 
-class _ProcessSteps(StepHandler):
+class _ProcessSteps(EngineSteps):
     def __init__(self) -> None:
         super().__init__()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
         self._processes: dict[str, BaseProcess] = {}
 
-    @property
-    def name(self) -> str:
-        return "multiprocess"
-
-    def launch_step(self, step_handler_context: StepHandlerContext) -> Iterator[dg.DagsterEvent]:
-        given = (job_of(step_handler_context), run_of(step_handler_context), step_handler_context.execute_step_args)
-        process = self._context.Process(target=do_step, args=given, daemon=True)
+    def submit(self, step: str, job: ReconstructableJob, run: dg.DagsterRun, args: ExecuteStepArgs) -> None:
+        process = self._context.Process(target=do_step, args=(job, run, args), daemon=True)
         process.start()
-        self._processes[step_key_of(step_handler_context)] = process
-        yield from ()
+        self._processes[step] = process
 
-    def check_step_health(self, step_handler_context: StepHandlerContext) -> CheckStepHealthResult:
-        process = self._processes[step_key_of(step_handler_context)]
-        if process.exitcode:
-            code = process.exitcode
-            how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-            return CheckStepHealthResult.unhealthy(f"its process {process.pid} ended {how}; run again to continue")
-        return CheckStepHealthResult.healthy()
+    def what_is_wrong(self, step: str) -> str | None:
+        process = self._processes[step]
+        if not process.exitcode:
+            return None
+        code = process.exitcode
+        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        return f"its process {process.pid} ended {how}; run again to continue"
 
-    def terminate_step(self, step_handler_context: StepHandlerContext) -> Iterator[dg.DagsterEvent]:
-        process = self._processes.get(step_key_of(step_handler_context))
-        if process is not None:
-            process.terminate()
-        yield from ()
+    def take_back(self, step: str) -> None:
+        if step in self._processes:
+            self._processes[step].terminate()
 
     def close(self) -> None:
         """Wait for the processes to end; kill those that do not."""
