@@ -80,6 +80,8 @@ def _refuse_nobody(app: Celery, queue: str) -> None:
     """Raises TransientError unless a worker listens to the queue."""
     where = f"the Celery broker {_shown(app)}"
     try:
+        with app.connection() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=1, timeout=2 * _SECONDS_TO_ANSWER)
         for _ in range(_TRIES):
             queues = app.control.inspect(timeout=_SECONDS_TO_ANSWER).active_queues() or {}
             if any(queue in (each["name"] for each in listened) for listened in queues.values()):
