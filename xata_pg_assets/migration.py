@@ -10,6 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
 from importlib.resources import files
@@ -27,6 +28,7 @@ from xata_pg_assets.errors import (
     TransientError,
     UnreachableError,
     UsageError,
+    XataPgError,
     in_one_line,
 )
 from xata_pg_assets.files.checking import check_files
@@ -54,6 +56,7 @@ from xata_pg_assets.postgres import (
 from xata_pg_assets.postgres.bootstrap import prepare
 from xata_pg_assets.postgres.catalog import exists
 from xata_pg_assets.postgres.connection import (
+    OWN_NAME,
     Connection,
     connect,
     describe_target,
@@ -67,6 +70,7 @@ from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets.postgres.preview import preview as first_rows
 from xata_pg_assets.postgres.run_lock import RunLock
 from xata_pg_assets.postgres.scripts import CsvFile, Scripts
+from xata_pg_assets.postgres.sessions import end_sessions, session_name
 from xata_pg_assets.postgres.source import Source
 from xata_pg_assets.postgres.source_table import SourceTable, SourceTables, find_source_tables
 from xata_pg_assets.settings import Settings, is_database
@@ -141,11 +145,20 @@ class Migration:
         self._backoff: Sequence[float] = ()
         self._given_up: str | None = None
         self._is_awake = False
+        self._session_name = OWN_NAME
 
     @classmethod
     def from_settings(cls, settings: Settings, observer: Observer | None = None) -> Migration:
         """Read the schema that the settings name or that lies with the export; the example's without either."""
         return cls(settings, read_schema(resolve_schema(settings)), observer)
+
+    def anew(self) -> Migration:
+        """Return the same migration, with nothing looked at yet: the export and the target are what they then are."""
+        other = copy(self)
+        for name in ("files", "layout", "url"):
+            other.__dict__.pop(name, None)
+        other._sessions = set()
+        return other
 
     @cached_property
     def url(self) -> str:
@@ -192,7 +205,7 @@ class Migration:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep every other run off the target.
+        """Keep every other run off the target; those processes join that this run's own executor has at work.
 
         Raises:
             BusyError: one is at work on it.
@@ -201,6 +214,8 @@ class Migration:
         with translated("target"):
             lock = self._new_lock(is_shared=False)
             lock.hold()
+            if self.settings.executor != "in_process":
+                lock.share()
         self._run_lock = lock
         try:
             yield
@@ -209,12 +224,14 @@ class Migration:
             lock.release()
 
     @contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self, run_id: str | None = None) -> Iterator[None]:
         """Be a run: the first step that writes joins the other runs, and a target that is lost is waited for.
 
         It is waited for once: when it was not back after the whole backoff, all steps fail that come after.
+        `run_id` names the sessions, so that whoever stops the run can end those of all its processes.
         """
         is_alone = self._run_lock is not None
+        self._session_name = OWN_NAME if run_id is None else session_name(run_id)
         self._run_lock = self._run_lock or self._new_lock(is_shared=True)
         self._backoff, self._given_up = _BACKOFF, None
         try:
@@ -224,6 +241,11 @@ class Migration:
             if not is_alone:
                 self._run_lock.release()
                 self._run_lock = None
+
+    def end_sessions(self, run_id: str) -> None:
+        """End what the processes of a run still have at work in the target, as far as it can be reached."""
+        with suppress(XataPgError, psycopg.Error), self.reading() as conn:
+            end_sessions(conn, run_id)
 
     def _new_lock(self, *, is_shared: bool) -> RunLock:
         return RunLock(_described(self.url, "target"), self._reach, self.wanted_layout, is_shared=is_shared)
@@ -251,12 +273,12 @@ class Migration:
         self._is_awake = True  # or nothing wakes it
         for seconds in waits:
             try:
-                return connect(self.url)
+                return connect(self.url, name=self._session_name)
             except UnreachableError as error:
                 if "authentication" in str(error):
                     raise
                 sleep(seconds)
-        return connect(self.url)
+        return connect(self.url, name=self._session_name)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -37,9 +38,20 @@ from xata_pg_assets.plan.naming import MAX_BYTES, Naming
 from xata_pg_assets.plan.shards import MAX_SHARDS
 from xata_pg_assets.plan.tables import OnDelete, PlanOptions, Right
 
-__all__ = ["CONFIG_VARIABLE", "DEFAULT_CONFIG", "Preset", "Settings", "TableSettings", "is_database", "load_settings"]
+__all__ = [
+    "CONFIG_VARIABLE",
+    "DEFAULT_CONFIG",
+    "Engine",
+    "Preset",
+    "Settings",
+    "TableSettings",
+    "as_environment",
+    "is_database",
+    "load_settings",
+]
 
 Preset = Literal["plain", "supabase", "neon", "rds"]
+Engine = Literal["in_process", "multiprocess", "dask", "celery", "k8s"]
 
 DEFAULT_CONFIG = Path("xata_pg.toml")
 CONFIG_VARIABLE = "XATA_PG_CONFIG"
@@ -82,6 +94,7 @@ _TABLES = {
     "files_options": '{"anon": true}',
     "files_to_options": '{"endpoint_url": "https://s3.example.org"}',
     "tables": '{"posts": {"shards": 16}}',
+    "executor_options": '{"max_concurrent": 4}',
 }
 
 _SchemaName = Annotated[str, AfterValidator(_schema_name)]
@@ -140,6 +153,12 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".xata_pg"), description="folder of Dagster's records and of the embedded PostgreSQL")
     dagster_url: SecretStr | None = Field(
         None, description="URL of a PostgreSQL for Dagster's own records; default: SQLite under home"
+    )
+    executor: Engine = Field("in_process", description="what runs the steps: this process, or processes and machines")
+    executor_options: Mapping[str, Any] = Field(
+        default_factory=dict,
+        repr=False,  # a broker's URL may hold a password
+        description="options of the executor, as name = value; see the page on executors",
     )
     naming: Naming = Field("snake_case", description="how names are written in the target")
     metadata_columns: bool = Field(True, description="keep xata_version, xata_createdat and xata_updatedat")
@@ -318,6 +337,34 @@ def load_settings(config: Path | None = None, flags: Mapping[str, Any] | None = 
     if "?" in str(settings.home.absolute()):  # begins the options of SQLAlchemy's URLs, and cannot be encoded in them
         raise UsageError("setting home: Dagster's records cannot be under a path with a ?; name another folder")
     return settings
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Return the settings as variables, for a process that reads them anew from another folder."""
+    variables: dict[str, str] = {}
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        if value is not None:  # a default too: it may be a flag that beat a variable
+            known_as = field.validation_alias if isinstance(field.validation_alias, str) else name
+            variables[f"XATA_PG_{known_as.upper()}"] = _as_text(value)
+    for name in ("source", "files", "files_to"):
+        text = getattr(settings, name)
+        if text is not None and not is_database(text):
+            variables[f"XATA_PG_{name.upper()}"] = str(Path(text).resolve())
+    return variables
+
+
+def _as_text(value: Any) -> str:
+    """Write a value as a variable holds it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Path):
+        return str(value.resolve())
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value), default=dict)
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _refuse_endless(path: Path) -> None:

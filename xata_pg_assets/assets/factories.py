@@ -41,7 +41,7 @@ def make_xata_asset(
 
     @asset(translator.get_xata_spec(table), op_name, tags)
     def xata(context: dg.AssetExecutionContext, migration: dg.ResourceParam[Migration]) -> dg.MaterializeResult[None]:
-        with step(context, migration):
+        with step(context, migration, reads_export=True):
             line = migration.stage(table)
         for warning in line.staging_warnings:
             context.log.warning(warning)

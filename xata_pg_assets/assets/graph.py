@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import dagster as dg
 from dagster._core.storage.tags import PRIORITY_TAG
 
+from xata_pg_assets.assets.engines.launcher import executor_of
 from xata_pg_assets.assets.factories import (
     make_extra_assets,
     make_mapping_asset,
@@ -15,6 +17,7 @@ from xata_pg_assets.assets.factories import (
     make_xata_asset,
 )
 from xata_pg_assets.assets.files import make_files_asset, make_files_check
+from xata_pg_assets.assets.handover import HANDOVER_TAG
 from xata_pg_assets.assets.jobs import CHECK_JOB, MIGRATE_JOB, clean, make_asset_jobs, make_report_job
 from xata_pg_assets.assets.sensors import make_export_sensor, make_failure_sensor
 from xata_pg_assets.assets.specs import XataTranslator
@@ -23,8 +26,9 @@ from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.naming import NameSpace, snake_case
 from xata_pg_assets.postgres.layout import Layout
 
-__all__ = ["CHECK_JOB", "LOAD", "MIGRATE_JOB", "build_definitions"]
+__all__ = ["CHECK_JOB", "INDEX_JOB", "LOAD", "MIGRATE_JOB", "build_definitions"]
 
+INDEX_JOB = "index"  # of the command line alone
 LOAD = "postgres__"  # begins the name of the step that makes a table
 
 
@@ -65,7 +69,7 @@ def build_definitions(migration: Migration, write_page: PageWriter | None = None
         jobs=[*make_asset_jobs(migration.plan, files), report_job, clean],
         sensors=[make_export_sensor(migration), make_failure_sensor(report_job)],
         resources={"migration": _resource(migration)},
-        executor=dg.in_process_executor,
+        executor=executor_of(migration),
     )
 
 
@@ -73,8 +77,14 @@ def _resource(migration: Migration) -> dg.ResourceDefinition:
     """The migration, for as long as a run lasts; nothing is connected to before a step does so."""
 
     @dg.resource(description="The migration from the export to the target; each run joins or waits for others")
-    def running(_: dg.InitResourceContext) -> Iterator[Migration]:
-        with migration.running():
-            yield migration
+    def running(init: dg.InitResourceContext) -> Iterator[Migration]:
+        if init.run is None or HANDOVER_TAG not in init.run.tags:
+            with migration.running():
+                yield migration
+            return
+        # A worker may live for weeks and keep the graph: what it found at the last run is not what there is now
+        of_step = migration.anew()
+        with closing(of_step), of_step.running(init.run.run_id):
+            yield of_step
 
     return running

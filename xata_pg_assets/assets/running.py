@@ -1,31 +1,39 @@
-"""Running a part of the asset graph in this process."""
+"""Running a part of the asset graph, in this process or by the executor that the settings name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.definitions.reconstruct import ReconstructableJob
+from dagster._core.events import RunFailureReason
+from dagster._core.execution.api import execute_run_iterator
 
 from xata_pg_assets.assets.budgets import judge_budgets_again
 from xata_pg_assets.assets.factories import BUILT
-from xata_pg_assets.assets.graph import CHECK_JOB, LOAD, MIGRATE_JOB, build_definitions
+from xata_pg_assets.assets.graph import CHECK_JOB, INDEX_JOB, LOAD, MIGRATE_JOB
+from xata_pg_assets.assets.handover import hand_over
 from xata_pg_assets.assets.instance import open_instance, recording
-from xata_pg_assets.assets.specs import extra_keys, files_key, keys, postgres_key, range_tags
+from xata_pg_assets.assets.remote import Part, job_of, reconstructable_job
+from xata_pg_assets.assets.specs import range_tags
+from xata_pg_assets.assets.steps_seen import StepsSeen
 from xata_pg_assets.errors import TransientError
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.shards import shard_names, spans
 from xata_pg_assets.plan.tables import TargetTable
+from xata_pg_assets.settings import as_environment
 
 __all__ = ["RunResult", "run_checks", "run_indexes", "run_migration"]
-
-INDEX_JOB = "index"
 
 _INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 # A step fails with it only to keep back what depends on its table: the ledger holds the result of the check
 _RED_CHECK = "DagsterAssetCheckFailedError"
+# Stands before what an engine says of a step that its worker did not bring to an end
+_UNHEALTHY = " failed health check: "
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -61,77 +69,69 @@ def run_migration(
     migration: Migration, tables: Sequence[TargetTable] | None = None, shards: Sequence[str] | None = None
 ) -> RunResult:
     """Materialize the assets of the tables (all by default), checks included; of those in shards the named ones."""
-    selection = (
-        dg.AssetSelection.all()
-        if tables is None
-        else dg.AssetSelection.assets(*keys(tables, migration.file_columns), *extra_keys(tables))
-    )
+    first, *others = _parts(migration, tables, shards)
+    result = _run(migration, first)
+    for part in others:
+        if result.skipped:
+            break
+        result += _run(migration, part)
+    return result
+
+
+def _parts(migration: Migration, tables: Sequence[TargetTable] | None, shards: Sequence[str] | None) -> Iterator[Part]:
+    """Yield what the runs are for: one of Dagster's is for one unbroken row of partitions, and checks come last."""
     chosen = migration.plan.tables if tables is None else tables
     in_shards = [table for table in chosen if table.shards > 1]
     if not in_shards:
-        return _run(migration, MIGRATE_JOB, selection)
-    # A run of Dagster is for one unbroken row of partitions: for each further one there is a run of the tables alone
-    first, *others = spans(shard_names(in_shards[0].shards) if shards is None else shards)
-    whole = selection if not others else selection.without_checks()
-    result = _run(migration, MIGRATE_JOB, whole, range_tags(first))
-    for row in others:
-        if result.skipped:
-            break
-        loads: dg.AssetSelection = dg.AssetSelection.assets(*(postgres_key(table) for table in in_shards))
-        if row != others[-1]:
-            loads = loads.without_checks()
-        result += _run(migration, MIGRATE_JOB, loads, range_tags(row))
-    return result
+        yield Part(MIGRATE_JOB, tables)
+        return
+    rows = spans(shard_names(in_shards[0].shards) if shards is None else shards)
+    for row in rows:
+        is_first, is_last = row == rows[0], row == rows[-1]
+        yield Part(MIGRATE_JOB, tables if is_first else in_shards, row, only_loads=not is_first, has_checks=is_last)
 
 
 def run_checks(migration: Migration, tables: Sequence[TargetTable] | None = None) -> RunResult:
     """Run the checks of the tables (all by default) and nothing else."""
-    chosen = migration.plan.tables if tables is None else tables
-    checked = [postgres_key(table) for table in chosen]
-    checked += [files_key(of) for of in migration.file_columns if of.table in chosen]
-    return _run(migration, CHECK_JOB, dg.AssetSelection.checks_for_assets(*checked))
+    return _run(migration, Part(CHECK_JOB, tables))
 
 
 def run_indexes(migration: Migration, tables: Sequence[TargetTable] | None = None) -> RunResult:
     """Build the vector indexes and search columns of the tables (all by default) and nothing else."""
-    chosen = migration.plan.tables if tables is None else tables
-    return _run(migration, INDEX_JOB, dg.AssetSelection.assets(*extra_keys(chosen)))
+    return _run(migration, Part(INDEX_JOB, tables))
 
 
-def _run(
-    migration: Migration, job: str, selection: dg.AssetSelection, tags: Mapping[str, str] | None = None
-) -> RunResult:
-    definitions = build_definitions(migration)
-    chosen = dg.Definitions(
-        assets=definitions.assets,
-        asset_checks=definitions.asset_checks,
-        jobs=[dg.define_asset_job(job, selection=selection)],
-        resources=definitions.resources,
-        executor=definitions.executor,
-    )
+def _run(migration: Migration, part: Part) -> RunResult:
     run_id = str(uuid4())
-    job_def = chosen.resolve_job_def(job)
+    job_def = job_of(migration, part)
     settings = migration.settings
+    tags = range_tags(part.shards) if part.shards else {}
+    is_here = settings.executor == "in_process"
     with open_instance(settings, captures_output=False) as instance, recording(settings, instance):
         try:
-            result = job_def.execute_in_process(
-                instance=instance, run_id=run_id, raise_on_error=False, run_config=_QUIET, tags=tags
+            events = (
+                _done_here(job_def, instance, run_id, tags)
+                if is_here
+                else _done_elsewhere(migration, job_def, reconstructable_job(migration, part), instance, run_id, tags)
             )
         except dg.DagsterExecutionInterruptedError:  # Dagster's name for Ctrl-C between two steps
             raise KeyboardInterrupt from None
         with suppress(TransientError):  # whoever asks for the report next is told that the target is gone
             judge_budgets_again(migration, instance)
-    events = result.all_events
     if any(event.event_type is dg.DagsterEventType.RUN_CANCELED or _is_of(event, *_INTERRUPTS) for event in events):
         raise KeyboardInterrupt
     # Dagster has no event for a step that it leaves out because another failed
     begun = {event.step_key for event in events if event.is_step_start}
     failed = {event.step_key.partition("__")[2] for event in events if event.is_step_failure and event.step_key}
     left_out = {step for step in job_def.graph.node_dict if step not in begun and step.partition("__")[2] not in failed}
+    engine = [line for event in events if (line := _engine_error(event))]
     return RunResult(
-        run_id=result.run_id,
-        errors=tuple(_message(event) for event in events if event.is_step_failure and not _is_of(event, _RED_CHECK)),
-        skipped=tuple(sorted(step.removeprefix(LOAD) for step in left_out if step.startswith(LOAD))),
+        run_id=run_id,
+        errors=(
+            *engine,
+            *(_message(event) for event in events if event.is_step_failure and not _is_of(event, _RED_CHECK)),
+        ),
+        skipped=tuple(sorted(step.removeprefix(LOAD) for step in left_out if step.startswith(LOAD) and not engine)),
         built=tuple(
             str(event.step_materialization_data.materialization.metadata[BUILT].value)
             for event in events
@@ -139,6 +139,49 @@ def _run(
             and BUILT in event.step_materialization_data.materialization.metadata
         ),
     )
+
+
+def _done_here(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, run_id: str, tags: Mapping[str, str]
+) -> Sequence[dg.DagsterEvent]:
+    return job.execute_in_process(
+        instance=instance, run_id=run_id, raise_on_error=False, run_config=_QUIET, tags=tags
+    ).all_events
+
+
+def _done_elsewhere(
+    migration: Migration,
+    job: dg.JobDefinition,
+    made_there: ReconstructableJob,
+    instance: dg.DagsterInstance,
+    run_id: str,
+    tags: Mapping[str, str],
+) -> Sequence[dg.DagsterEvent]:
+    """Run the steps in processes of their own; the observer of the migration sees them begin and end."""
+    # Those of this machine read the settings as this process did, flags and all
+    os.environ.update(as_environment(migration.settings))
+    run = instance.create_run_for_job(
+        job,
+        run_id=run_id,
+        run_config=_QUIET,
+        tags={**tags, **hand_over(migration)},
+        job_code_origin=made_there.get_python_origin(),
+    )
+    seen, events = StepsSeen(migration, job), list[dg.DagsterEvent]()
+    for event in execute_run_iterator(made_there, run, instance):
+        events.append(event)
+        seen.tell(event)
+    return events
+
+
+def _engine_error(event: dg.DagsterEvent) -> str | None:
+    """Return the line of an error that ended a run outside of its steps: nobody was there to do them, as a rule."""
+    data = event.job_failure_data if event.event_type is dg.DagsterEventType.RUN_FAILURE else None
+    error = data.error if data else None
+    if data is None or error is None or data.failure_reason is RunFailureReason.STEP_FAILURE:
+        return None
+    first = error.message.strip().partition("\n")[0]
+    return first.partition(": ")[2] if first.startswith("xata_pg_assets.") else f"executor: {first}"
 
 
 def _is_of(event: dg.DagsterEvent, *errors: str) -> bool:
@@ -155,5 +198,5 @@ def _message(event: dg.DagsterEvent) -> str:
     error = data.error
     while error is not None and error.cause is not None:
         error = error.cause
-    text = error.message if error else "failed"
+    text = error.message.rpartition(_UNHEALTHY)[2] if error else "failed"
     return f"{event.step_key}: {text.strip().splitlines()[0]}" if text.strip() else f"{event.step_key} failed"

@@ -12,6 +12,7 @@ from time import perf_counter
 
 import dagster as dg
 
+from xata_pg_assets.assets.handover import refuse_another_migration
 from xata_pg_assets.errors import TransientError, UnreachableError, XataPgError
 from xata_pg_assets.migration import Migration, Nobody, Step
 from xata_pg_assets.plan.tables import TargetTable
@@ -75,14 +76,22 @@ class RunLog:
 
 @contextmanager
 def step(
-    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext, migration: Migration
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext,
+    migration: Migration,
+    *,
+    reads_export: bool = False,
 ) -> Iterator[None]:
-    """Do the work of a step; it ends with one line on an error of ours, and is tried again on what is transient."""
+    """Do the work of a step; it ends with one line on an error of ours, and is tried again on what is transient.
+
+    In a process of its own it is done only if that process means the same migration, and, where the step reads the
+    export, has the same files.
+    """
     is_op = not isinstance(context, (dg.AssetExecutionContext, dg.AssetCheckExecutionContext))
     op_context = context if is_op else context.op_execution_context
     if isinstance(migration.observer, (Nobody, RunLog)):  # else a terminal shows it
         migration.observer = RunLog(context.log)
     with _interruptible(), _told(op_context.retry_number):
+        refuse_another_migration(context, migration, reads_export=reads_export)
         yield
 
 

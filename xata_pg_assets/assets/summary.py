@@ -41,7 +41,7 @@ def make_export_asset(translator: XataTranslator) -> dg.AssetsDefinition:
     def xata_export(
         context: dg.AssetExecutionContext, migration: dg.ResourceParam[Migration]
     ) -> dg.MaterializeResult[None]:
-        with step(context, migration):
+        with step(context, migration, reads_export=True):
             sizes, warnings = migration.sizes(), migration.warnings
             _ = migration.layout  # a target that is not there is told here, once
         for warning in warnings:

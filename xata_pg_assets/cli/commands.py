@@ -16,9 +16,9 @@ import typer
 from rich.console import Console
 
 from xata_pg_assets import __version__
-from xata_pg_assets.cli.flags import as_environment, with_settings
+from xata_pg_assets.cli.flags import with_settings
 from xata_pg_assets.errors import BusyError, ExitCode, StoppedError, UsageError, XataPgError, counted, in_one_line
-from xata_pg_assets.settings import Settings
+from xata_pg_assets.settings import Settings, as_environment
 
 # Dagster, pyarrow and the rest are imported by the commands that need them: `--help` must not wait for them
 if TYPE_CHECKING:
@@ -144,11 +144,13 @@ def migrate(
 
     sys.setswitchinterval(0.0005)
     with without_pandas():
+        from xata_pg_assets.assets.engines.needs import refuse_unfit_executor
         from xata_pg_assets.migration import Migration
 
     migration = Migration.from_settings(settings)
     named = _chosen(migration, tables)
     rows = _chosen_shards(named, shards)
+    refuse_unfit_executor(settings)
     with _told_later():
         _ = migration.files  # a wrong source is a usage error: nothing is touched yet
         migration.refuse_no_destination()
@@ -157,6 +159,10 @@ def migrate(
                 migration.refuse_accepted(conn)
 
     def run(migration: Migration, chosen: Sequence[TargetTable] | None) -> RunResult:
+        if settings.executor != "in_process":  # each step does its own work, in a process of its own
+            from xata_pg_assets.assets.running import run_migration
+
+            return run_migration(migration, chosen, rows)
         with migration.working_ahead(chosen, rows):
             migration.wait_for_readers()  # the import of Dagster takes seconds of the interpreter from them
             from xata_pg_assets.assets.running import run_migration
@@ -300,6 +306,26 @@ def ui(
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Replaced, not wrapped: signals reach Dagster as they are
     os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *module])  # noqa: S606
+
+
+@app.command()
+@with_settings
+def worker(
+    settings: Settings,
+    steps: Annotated[int, typer.Option(help="how many steps are done at once", min=1, max=64)] = 1,
+) -> None:
+    """Do steps of runs that are started elsewhere: a worker of Celery or Dask, by the setting executor.
+
+    Example: xata-pg worker --executor celery --steps 2
+    """
+    from xata_pg_assets.assets.engines.worker import worker_command
+    from xata_pg_assets.assets.instance import dagster_environment
+
+    command = worker_command(settings, steps)
+    os.environ.update(as_environment(settings))
+    os.environ.update(dagster_environment(settings))
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - replaced, as by ui
 
 
 @app.command()

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
-from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from xata_pg_assets.errors import UsageError
-from xata_pg_assets.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings, is_database, load_settings
+from xata_pg_assets.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings, load_settings
 
-__all__ = ["as_environment", "with_settings"]
+__all__ = ["with_settings"]
 
 _PANEL = "Settings (also as XATA_PG_… variables and in the settings file)"
 # Settings that are tables: a flag gives one line of it, and may be given often
@@ -26,6 +25,7 @@ _TABLES = {
     "grants": "ROLE=RIGHT",
     "files_options": "NAME=VALUE",
     "files_to_options": "NAME=VALUE",
+    "executor_options": "NAME=VALUE",
 }
 # Those that no flag gives: of this one the commands have a flag of their own, which chooses tables
 _WITHOUT_FLAG = frozenset({"tables"})
@@ -48,7 +48,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         for name in _EXAMPLES:
             if given[name] is not None:
                 given[name] = _rules(name, given[name])
-        for name in ("files_options", "files_to_options"):
+        for name in (name for name, form in _TABLES.items() if form == "NAME=VALUE"):
             if given[name] is not None:
                 given[name] = _options(name, given[name])
         command(settings=load_settings(config, given), **arguments)
@@ -57,20 +57,6 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return wrapped
-
-
-def as_environment(settings: Settings) -> dict[str, str]:
-    """Return the settings as variables, for a process that reads them anew from another folder."""
-    variables: dict[str, str] = {}
-    for name, field in Settings.model_fields.items():
-        value = getattr(settings, name)
-        if value is not None:  # a default too: it may be a flag that beat a variable
-            variables[f"XATA_PG_{_name(name, field).upper()}"] = _text(value)
-    for name in ("source", "files", "files_to"):
-        text = getattr(settings, name)
-        if text is not None and not is_database(text):
-            variables[f"XATA_PG_{name.upper()}"] = str(Path(text).resolve())
-    return variables
 
 
 def _flags() -> Mapping[str, inspect.Parameter]:
@@ -141,16 +127,3 @@ def _options(setting: str, pairs: list[str]) -> Mapping[str, Any]:
         except ValueError:
             options[name] = value
     return options
-
-
-def _text(value: Any) -> str:
-    """Write a value as a variable holds it."""
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    if isinstance(value, Path):
-        return str(value.resolve())
-    if isinstance(value, Mapping):
-        return json.dumps(dict(value), default=dict)
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -21,6 +21,7 @@ from xata_pg_assets.postgres.hosts import is_transaction_pooled, known_transacti
 
 __all__ = [
     "MIGRATING",
+    "OWN_NAME",
     "SESSION",
     "Connection",
     "ServerFacts",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 Connection = psycopg.Connection[TupleRow]
+
+OWN_NAME = "xata_pg_assets"  # what sessions are called in pg_stat_activity
 
 # How values are read and compared must not depend on the settings of server, database or role. The timeouts
 # guard interactive users; a load that runs for hours is no mistake here.
@@ -107,8 +110,10 @@ class ServerFacts:
         return f"{self.version // 10000}.{self.version % 10000}"
 
 
-def connect(url: str, role: Literal["target", "source"] = "target") -> Connection:
+def connect(url: str, role: Literal["target", "source"] = "target", name: str = OWN_NAME) -> Connection:
     """Open a session whose settings are ours, in autocommit; errors name the server by its `role`.
+
+    `name` is what the session is called in pg_stat_activity.
 
     Raises:
         UsageError: the URL is none, or a pooler in transaction mode is in between.
@@ -124,7 +129,7 @@ def connect(url: str, role: Literal["target", "source"] = "target") -> Connectio
     try:
         given |= {"connect_timeout": None} if "PGCONNECT_TIMEOUT" in os.environ else {}
         watched = make_conninfo(url, **{name: value for name, value in _LINK.items() if name not in given})
-        conn = _open(watched)
+        conn = _open(watched, name)
         _refuse_transaction_pooler(conn, url, watched, role)
     except psycopg.OperationalError as error:
         raise UnreachableError(f"{role} {describe_target(url)}: {_reason(error)}; is the server up?") from None
@@ -137,8 +142,8 @@ def connect(url: str, role: Literal["target", "source"] = "target") -> Connectio
     return conn
 
 
-def _open(url: str) -> Connection:
-    return psycopg.connect(url, autocommit=True, prepare_threshold=None, application_name="xata_pg_assets")
+def _open(url: str, name: str = OWN_NAME) -> Connection:
+    return psycopg.connect(url, autocommit=True, prepare_threshold=None, application_name=name)
 
 
 def _refuse_transaction_pooler(conn: Connection, url: str, watched: str, role: str) -> None:

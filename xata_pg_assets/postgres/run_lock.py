@@ -5,8 +5,9 @@ waiting for a run that he does not know of. It belongs to a session that does no
 with the connection: at once when the process ends, by whatever signal, and within two minutes when its machine is
 gone (the keepalives of `connection`). Nobody waits for it.
 
-A `migrate` of the command line takes it alone. Runs from Dagit share it, because a backfill is many runs at once, and
-because the locks of the tables let runs of one table each go side by side. Plans, checks and reports take none.
+A `migrate` of the command line takes it alone; where its steps run in processes of their own, it then shares it with
+these, which still keeps every other `migrate` off. Runs from Dagit share it, because a backfill is many runs at once,
+and because the locks of the tables let runs of one table each go side by side. Plans, checks and reports take none.
 """
 
 from __future__ import annotations
@@ -63,6 +64,18 @@ class RunLock:
                 conn.close()
                 raise
             self._conn, self._pid = conn, _server_process(conn)
+
+    def share(self) -> None:
+        """Keep it, but no longer alone; there is no moment at which anybody could take it alone.
+
+        Raises:
+            psycopg.Error: the connection is lost.
+        """
+        with self._mutex:
+            if self._conn is not None and not self._is_shared:
+                self._conn.execute(_TRY[True], (self._name,))
+                self._conn.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (self._name,))
+            self._is_shared = True
 
     def release(self) -> None:
         """Let others have it."""

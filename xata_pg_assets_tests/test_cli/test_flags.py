@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xata_pg_assets.cli.flags import as_environment
-from xata_pg_assets.settings import Settings, load_settings
+from xata_pg_assets.settings import Settings, as_environment, load_settings
 from xata_pg_assets_tests.test_cli.conftest import SECRET
 from xata_pg_assets_tests.test_cli.test_commands import is_untouched
 

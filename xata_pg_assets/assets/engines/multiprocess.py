@@ -1,0 +1,84 @@
+"""Steps in processes of this machine, each forked from one that has imported everything already.
+
+Not by Dagster's own multiprocess executor: a step that is killed is told as a traceback there, and its processes
+write what they do to standard error.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from time import monotonic
+
+import dagster as dg
+from dagster._core.definitions.reconstruct import ReconstructableJob
+from dagster._grpc.types import ExecuteStepArgs
+
+from xata_pg_assets.assets.engines.needs import MultiprocessOptions, options_of
+from xata_pg_assets.assets.engines.steps import EngineExecutor, EngineSteps, do_step
+from xata_pg_assets.settings import Settings
+
+__all__ = ["opened", "processes"]
+
+# Imported once, or each step would take a second longer
+_PRELOADED = [
+    "xata_pg_assets.assets.remote",
+    "xata_pg_assets.assets.event_log",
+    "dagster_postgres",
+    "alembic.command",
+]
+_MAX_PROCESSES = 4
+_SECONDS_TO_END = 15
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[dg.Executor]:
+    """Give the executor; no process of it is left when this ends."""
+    options = options_of(settings, MultiprocessOptions)
+    steps = _ProcessSteps()
+    try:
+        yield EngineExecutor(steps, options.max_concurrent or processes(), seconds=0.05, health_seconds=1)
+    finally:
+        steps.close()
+
+
+def processes() -> int:
+    """Return how many steps are done at once: as many as there are cores, 2 at least and 4 at most."""
+    return max(2, min(os.cpu_count() or 2, _MAX_PROCESSES))
+
+
+class _ProcessSteps(EngineSteps):
+    def __init__(self) -> None:
+        super().__init__()
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(_PRELOADED)
+        self._processes: dict[str, BaseProcess] = {}
+
+    def submit(self, step: str, job: ReconstructableJob, run: dg.DagsterRun, args: ExecuteStepArgs) -> None:
+        process = self._context.Process(target=do_step, args=(job, run, args), daemon=True)
+        process.start()
+        self._processes[step] = process
+
+    def what_is_wrong(self, step: str) -> str | None:
+        process = self._processes[step]
+        if not process.exitcode:
+            return None
+        code = process.exitcode
+        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        return f"its process {process.pid} ended {how}; run again to continue"
+
+    def take_back(self, step: str) -> None:
+        if step in self._processes:
+            self._processes[step].terminate()
+
+    def close(self) -> None:
+        """Wait for the processes to end; kill those that do not."""
+        deadline = monotonic() + _SECONDS_TO_END
+        for process in self._processes.values():
+            process.join(max(0.0, deadline - monotonic()))
+            if process.is_alive():
+                process.kill()
+                process.join()

@@ -1,0 +1,72 @@
+"""A small export, migrated by executors: the database that the default executor makes is the measure."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from xata_pg_assets_tests.fix_server import Server
+from xata_pg_assets_tests.test_cli.conftest import XataPg, export, fresh_home, inherited, migrating, xata_pg
+from xata_pg_assets_tests.test_survival.image import image
+
+__all__ = ["export", "fresh_home", "migrating", "xata_pg"]
+
+PATIENCE = 300  # seconds, on a machine that others keep busy
+# The one thing that the ledger tells of where the rows came from, not of what they are: as the process saw it
+MultiImage = dict[str, object]
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def process(arguments: list[str], log: Path, env: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process and its children, gone afterwards."""
+    with log.open("wb") as out:
+        started = subprocess.Popen(arguments, stdout=out, stderr=out, env=dict(env), cwd=folder, start_new_session=True)
+    try:
+        yield started
+    finally:
+        os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
+
+
+def worker(xata_pg: XataPg, number: int, **env: str) -> object:
+    """Start `xata-pg worker` in a folder of its own."""
+    folder = xata_pg.folder / f"worker{number}"
+    folder.mkdir()
+    variables = {**inherited(), "HOME": str(folder), **xata_pg.variables, "XATA_PG_HOME": str(folder / "home"), **env}
+    command = [sys.executable, "-c", "from xata_pg_assets.cli import main; main()", "worker"]
+    return process(command, folder / "log", variables, folder)
+
+
+@pytest.fixture
+def wanted(migrating: XataPg, server: Server) -> dict[str, object]:
+    """What the default executor makes of the export."""
+    database = server.new_database()
+    assert migrating("migrate", env={"XATA_PG_TARGET": database.url}).code == 0
+    return image(database.url)
