@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import dagster as dg
-from dagster._core.definitions.reconstruct import ReconstructableJob
 from dagster._core.events import RunFailureReason
 from dagster._core.execution.api import execute_run_iterator
 
@@ -112,7 +111,7 @@ def _run(migration: Migration, part: Part) -> RunResult:
             events = (
                 _done_here(job_def, instance, run_id, tags)
                 if is_here
-                else _done_elsewhere(migration, job_def, reconstructable_job(migration, part), instance, run_id, tags)
+                else _done_elsewhere(migration, job_def, part, instance, run_id, tags)
             )
         except dg.DagsterExecutionInterruptedError:  # Dagster's name for Ctrl-C between two steps
             raise KeyboardInterrupt from None
@@ -152,7 +151,7 @@ def _done_here(
 def _done_elsewhere(
     migration: Migration,
     job: dg.JobDefinition,
-    made_there: ReconstructableJob,
+    part: Part,
     instance: dg.DagsterInstance,
     run_id: str,
     tags: Mapping[str, str],
@@ -160,6 +159,7 @@ def _done_elsewhere(
     """Run the steps in processes of their own; the observer of the migration sees them begin and end."""
     # Those of this machine read the settings as this process did, flags and all
     os.environ.update(as_environment(migration.settings))
+    made_there = reconstructable_job(migration, part)
     run = instance.create_run_for_job(
         job,
         run_id=run_id,
