@@ -113,15 +113,15 @@ def main() -> None:
     """Make the exports, measure each, print and write down what came out."""
     options = _options()
     with _folder(options.keep) as kept, _folder(None) as scratch:
-        rows = _make_export(kept / f"export-{options.megabytes}", options.megabytes)
+        rows = _make_export(kept / f"mixed-{options.megabytes}", options.megabytes)
         _warm_up(scratch / "warm-up", kept)
         measured: dict[str, Measured] = {}
-        print(f"{sum(rows.values()):,} rows, export {_megabytes(kept / f'export-{options.megabytes}'):.0f} MB\n")
+        print(f"{sum(rows.values()):,} rows, export {_megabytes(kept / f'mixed-{options.megabytes}'):.0f} MB\n")
         titles = ("seconds", "ratio", "CPU, s", "ratio", "staging", "mapping", "ours, MB", "server, MB")
         print(" " * 18 + "".join(f"{title:>{width}}" for title, width in zip(titles, _WIDTHS, strict=True)))
         for name in _chosen(options.only):
             source = scratch / "spoilt"
-            _write(source, kept / f"export-{options.megabytes}", CASES[name], rows)
+            _write(source, kept / f"mixed-{options.megabytes}", CASES[name], rows)
             measured[name] = one = _measure(scratch / "migrate", kept, source, name, rows, measured)
             shutil.rmtree(source)
             print(

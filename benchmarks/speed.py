@@ -27,6 +27,7 @@ from time import perf_counter, process_time, sleep
 from typing import Any, BinaryIO
 
 import psutil
+from export import SHAPES
 from peak_memory import PeakMemory
 from psycopg import sql
 
@@ -95,8 +96,8 @@ def main() -> None:
     """Make the export, measure both sides, print and write down what came out."""
     options = _options()
     with _folder(options.keep) as kept, _folder(None) as scratch:
-        source = kept / f"export-{options.megabytes}"
-        rows = _make_export(source, options.megabytes)
+        source = kept / f"{options.shape}-{options.megabytes}"
+        rows = _make_export(source, options.megabytes, options.shape)
         _warm_up(scratch / "warm-up", kept)
         load_before = os.getloadavg()
         finished = scratch / "finished"
@@ -120,6 +121,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--shape", choices=list(SHAPES), default="mixed", help="what the export is like")
     parser.add_argument("--megabytes", type=int, default=700, help="size of the export")
     parser.add_argument("--repeats", type=int, default=1, help="how often each side is measured; medians are given")
     parser.add_argument("--keep", type=Path, help="folder to keep the export in, for the next time")
@@ -139,10 +141,10 @@ def _folder(kept: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-def _make_export(folder: Path, megabytes: int) -> dict[str, int]:
+def _make_export(folder: Path, megabytes: int, shape: str = "mixed") -> dict[str, int]:
     """Make the export in another process: the kernel counts our own memory among that of what we start."""
     program = Path(__file__).with_name("export.py")
-    command = [sys.executable, str(program), str(folder), "--megabytes", str(megabytes)]
+    command = [sys.executable, str(program), str(folder), "--shape", shape, "--megabytes", str(megabytes)]
     rows: dict[str, int] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     return rows
 
@@ -174,9 +176,9 @@ def _cpu_seconds(server: embedded.EmbeddedServer) -> float:
 
 def _warm_up(home: Path, kept: Path) -> None:
     """Migrate very little, so that Python's modules are compiled, as those of an installed program are."""
-    rows = _make_export(kept / "export-1", 1)
+    rows = _make_export(kept / "mixed-1", 1)
     with _server(home) as server:
-        _prove(_migrate(home, kept / "export-1", server, kept / "bytecode").report, rows)
+        _prove(_migrate(home, kept / "mixed-1", server, kept / "bytecode").report, rows)
 
 
 def _measure_migration(home: Path, kept: Path, source: Path, rows: Mapping[str, int], finished: Path) -> Migrated:
