@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from xata_pg_assets.plan.tables import Plan
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.embedded import EmbeddedServer
 
-__all__ = ["Job", "Outcome", "Side"]
+__all__ = ["Job", "Outcome", "Side", "header"]
 
 Parts = Mapping[str, Mapping[str, float]]
 
@@ -97,3 +98,9 @@ def count(conn: Connection, table: sql.Composable) -> int:
     """Count the rows of a table."""
     row = conn.execute(sql.SQL("SELECT count(*) FROM {}").format(table)).fetchone()
     return int(row[0]) if row else 0
+
+
+def header(path: Path) -> list[str]:
+    """Return the columns of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file))

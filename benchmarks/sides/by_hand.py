@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -10,7 +9,7 @@ import psycopg
 from measuring import BLOCK, LAYOUT, cpu_seconds
 from psycopg import sql
 
-from sides import Job, Outcome, Side
+from sides import Job, Outcome, Side, header
 from xata_pg_assets.plan.tables import Role, TargetColumn, TargetTable
 from xata_pg_assets.plan.types import TEXT
 from xata_pg_assets.postgres import ddl, keys
@@ -64,11 +63,9 @@ def _stage(conn: Connection, table: TargetTable, path: Path) -> None:
     columns += [(sql.Identifier(each.xata_name), LAYOUT.type(each.staging_type)) for each in table.staged_columns]
     definitions = comma(sql.SQL("{} {}").format(name, type_) for name, type_ in columns)
     conn.execute(sql.SQL("CREATE UNLOGGED TABLE {} ({})").format(_staging(table), definitions))
-    with path.open(encoding="utf-8", newline="") as text:
-        header = next(csv.reader(text))
     texts = [each.xata_name for each in table.staged_columns if each.not_null and each.type == TEXT]
     query = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, HEADER{})").format(
-        _staging(table), comma(map(sql.Identifier, header)), _force_not_null(texts)
+        _staging(table), comma(map(sql.Identifier, header(path))), _force_not_null(texts)
     )
     with path.open("rb") as file, conn.cursor().copy(query) as copy:
         while data := file.read(BLOCK):
