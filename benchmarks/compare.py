@@ -83,15 +83,20 @@ def main() -> int:
             result["measured"].append(one)
             _print(one)
             shutil.rmtree(job.finished)
+            _write(result, options.json, options.plot)
+    _print_end(result)
+    return 1 if result["red"] else 0
+
+
+def _write(result: dict[str, Any], figures: Path | None, plot: Path | None) -> None:
+    """Write down what is measured so far: all of it may take long, and be cut short."""
     result["load_average"]["after"] = os.getloadavg()
     result["growth"] = exponents(result["measured"])
     result["red"] = _red(result["measured"])
-    _print_end(result)
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=2), encoding="utf-8")
-    if options.plot:
-        write_chart(options.plot, result)
-    return 1 if result["red"] else 0
+    if figures:
+        figures.write_text(json.dumps(result, indent=2), encoding="utf-8")
+    if plot:
+        write_chart(plot, result)
 
 
 def _options() -> argparse.Namespace:
