@@ -88,7 +88,8 @@ def _in_panels(panels: Mapping[str, Mapping[str, Sequence[Point]]]) -> Iterator[
 
 def _decades(values: Iterator[float]) -> tuple[int, int]:
     logarithms = [log10(value) for value in values]
-    low, high = floor(min(logarithms)), ceil(max(logarithms))
+    # An export of 1,043 MB is one of 1,000, whose point may lie a little outside
+    low, high = floor(min(logarithms)), ceil(max(logarithms) - 0.03)
     return low, max(high, low + 1)
 
 

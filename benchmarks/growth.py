@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from math import log
 from typing import Any
@@ -29,11 +30,12 @@ def exponents(measured: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict
 def points(measured: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[Point]]]:
     """Return the (MB, median seconds) of every side by shape, the smallest size first."""
     found: dict[str, dict[str, list[Point]]] = {}
-    for one in sorted(measured, key=lambda one: one["export_megabytes"]):
+    for one in measured:
         for name, side in one["sides"].items():
             if side["runs"]:
-                place = (one["export_megabytes"], side["seconds"])
-                found.setdefault(one["shape"], {}).setdefault(name, []).append(place)
+                insort(
+                    found.setdefault(one["shape"], {}).setdefault(name, []), (one["export_megabytes"], side["seconds"])
+                )
     return found
 
 
