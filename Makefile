@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: migrate test lint types unit docs survival models-check browser ui bench audit clean
+.PHONY: migrate test lint types unit docs survival models-check browser ui bench peers audit clean
 
 migrate: $(VENV)/installed
 	$(BIN)/xata-pg demo export
@@ -45,8 +45,17 @@ browser: $(VENV)/tested
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	XATA_PG_BROWSER=1 $(BIN)/pytest -rs -v xata_pg_assets_tests/test_e2e/test_browser.py
 
+# The migration beside plain COPY, SQL by hand and the peers that are installed; takes more than an hour. Less with
+# `make bench BENCH="--sizes 10 100 --sides ours copy hand"`; `make peers` before installs what pip can
 bench: $(VENV)/tested
-	$(BIN)/python benchmarks/speed.py
+	mkdir -p benchmarks/results
+	$(BIN)/python benchmarks/compare.py --json benchmarks/results/compare.json $(BENCH); \
+	  red=$$?; $(BIN)/python benchmarks/results.py benchmarks/results/compare.json \
+	  --page benchmarks/RESULTS.md --plot benchmarks/RESULTS.svg && exit $$red
+
+peers: $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/peers
+	$(VENV)/peers/bin/pip install --quiet --disable-pip-version-check --requirement benchmarks/peers.txt
 
 # Asks a vulnerability service about every pin, so it needs the network and is no part of `make test`
 audit: $(VENV)/bin/python

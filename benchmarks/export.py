@@ -1,8 +1,8 @@
-"""Write the export to measure with: texts, links and vectors of any size, drawn from a seed.
+"""Write the exports to measure with: texts, links and vectors in several shapes and any size, drawn from a seed.
 
 Run as a program it makes the export in a process of its own, whose memory is then not the caller's:
 
-    python benchmarks/export.py FOLDER --megabytes 700
+    python benchmarks/export.py FOLDER --shape mixed --megabytes 700
 """
 
 from __future__ import annotations
@@ -10,26 +10,22 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["write_export"]
+__all__ = ["SHAPES", "write_export"]
 
 SEED = 1947
 DIMENSION = 1536
-# Rows at 700 MB, in the order they are written: a link's table comes first
-ROWS = {"categories": 200, "authors": 150_000, "posts": 800_000, "documents": 18_000}
-ROWS_AT = 700
-# Rows made at once: they decide how much memory it takes
-CHUNK, VECTORS_AT_ONCE = 20_000, 500
 
 _DIGITS = np.frombuffer(b"0123456789abcdefghijklmnopqrstuv", np.uint8)
 _TEXT = (
@@ -39,23 +35,25 @@ _TEXT = (
 )
 _TAGS = ("news", "history", "long read", 'so-called "classic"', "Málaga", "how-to")
 
-Ids = npt.NDArray[Any]
 Cells = Sequence[Any]
-# Makes so many rows, column by column
-Maker = Callable[["Draft", int], list[Cells]]
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What rows are drawn from: the dice, the sentences, and the ids of the tables that they link to."""
+    """What rows are drawn from: the dice, the sentences, and how many rows each table has.
+
+    An id is a function of its table and the number of its row, so that none has to be remembered for the links.
+    """
 
     dice: np.random.Generator
     sentences: Sequence[str]
-    ids: dict[str, Ids]
+    rows: Mapping[str, int]
 
-    def new_ids(self, count: int) -> Ids:
-        """Draw ids as Xata makes them, in no order."""
-        digits = _DIGITS[self.dice.integers(0, 32, (count, 20))]
+    def ids(self, table: str, numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.str_]:
+        """Return the ids of rows as Xata makes them, in no order."""
+        high = _mixed(numbers + (np.uint64(crc32(table.encode())) << np.uint64(32)))
+        bits = np.stack([high, _mixed(high)], axis=1)[:, :, None] >> np.arange(0, 50, 5, dtype=np.uint64)
+        digits = _DIGITS[(bits & np.uint64(31)).reshape(len(numbers), 20)]
         digits[:, 0] = ord("c")  # the seconds of these years begin so
         return np.char.add(b"rec_", digits.view("S20").ravel()).astype("U24")
 
@@ -80,9 +78,9 @@ class Draft:
         """Draw whole numbers below a limit."""
         return [int(number) for number in self.dice.integers(0, limit, count).tolist()]
 
-    def links(self, count: int, table: str, nulls: float = 0.0) -> list[str]:
+    def links(self, count: int, table: str, nulls: float) -> list[str]:
         """Draw rows of a table, each as likely as the next; NULL for a share of them."""
-        chosen = self.ids[table][self.dice.integers(0, len(self.ids[table]), count)]
+        chosen = self.ids(table, self.dice.integers(0, self.rows[table], count, dtype=np.uint64))
         chosen[self.dice.random(count) < nulls] = ""
         return [str(id_) for id_ in chosen.tolist()]
 
@@ -100,126 +98,243 @@ class Draft:
         return [f"[{text}]" for text in joined.to_pylist()]
 
 
-def _categories(_: Draft, count: int) -> list[Cells]:
-    return [[f"Category {number:03}" for number in range(count)]]
+def _mixed(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Scatter numbers over 64 bits, each to another (splitmix64)."""
+    mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
 
 
-def _authors(draft: Draft, count: int) -> list[Cells]:
-    emails = [f"{id_[4:]}@example.org" for id_ in draft.new_ids(count).tolist()]
-    scores = draft.dice.standard_normal(count).tolist()
-    active = np.where(draft.dice.random(count) < 0.7, "true", "false").tolist()
-    return [draft.titles(count), emails, draft.texts(count, 6), draft.datetimes(count), scores, active]
+# Draws the cells of the rows with these numbers
+Draw = Callable[[Draft, npt.NDArray[np.uint64]], Cells]
 
 
-def _posts(draft: Draft, count: int) -> list[Cells]:
-    return [
-        draft.titles(count),
-        draft.texts(count, 3),
-        draft.numbers(count, 1_000_000),
-        draft.datetimes(count),
-        draft.tags(count),
-        draft.links(count, "authors"),
-        draft.links(count, "authors", nulls=0.3),
-        draft.links(count, "categories"),
-    ]
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as `schema.json` has it, and how its cells are drawn."""
+
+    facts: Mapping[str, Any]
+    draw: Draw
 
 
-def _documents(draft: Draft, count: int) -> list[Cells]:
-    return [draft.titles(count), draft.vectors(count), draft.links(count, "authors")]
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with so many rows in the size that its shape was measured at.
+
+    `at_once` rows are made at once, which decides how much memory it takes.
+    """
+
+    rows: int
+    columns: Sequence[Column]
+    at_once: int = 20_000
 
 
-_MAKERS: dict[str, Maker] = {
-    "categories": _categories,
-    "authors": _authors,
-    "posts": _posts,
-    "documents": _documents,
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Tables that make an export of about `megabytes`; None for one that has a single size."""
+
+    tables: Mapping[str, Table]
+    megabytes: int | None = None
+
+    def rows(self, megabytes: int) -> dict[str, int]:
+        """Return how many rows each table has in an export of another size."""
+        if self.megabytes is None:
+            return {name: table.rows for name, table in self.tables.items()}
+        return {name: max(1, table.rows * megabytes // self.megabytes) for name, table in self.tables.items()}
+
+
+def _column(name: str, type_: str, draw: Draw, **facts: Any) -> Column:
+    return Column({"name": name, "type": type_, **facts}, draw)
+
+
+def _string(name: str, **facts: Any) -> Column:
+    return _column(name, "string", lambda draft, rows: draft.titles(len(rows)), **facts)
+
+
+def _numbered(name: str, word: str) -> Column:
+    return _column(name, "string", lambda _, rows: [f"{word} {row:03}" for row in rows.tolist()], unique=True)
+
+
+def _email(name: str) -> Column:
+    def draw(draft: Draft, rows: npt.NDArray[np.uint64]) -> Cells:
+        return [f"{id_[4:]}@example.org" for id_ in draft.ids(name, rows).tolist()]
+
+    return _column(name, "email", draw, unique=True)
+
+
+def _text(name: str, sentences: int) -> Column:
+    return _column(name, "text", lambda draft, rows: draft.texts(len(rows), sentences))
+
+
+def _int(name: str, limit: int = 1_000_000) -> Column:
+    return _column(name, "int", lambda draft, rows: draft.numbers(len(rows), limit))
+
+
+def _float(name: str) -> Column:
+    return _column(name, "float", lambda draft, rows: draft.dice.standard_normal(len(rows)).tolist())
+
+
+def _bool(name: str) -> Column:
+    cells = np.array(["false", "true"])
+    return _column(name, "bool", lambda draft, rows: cells[(draft.dice.random(len(rows)) < 0.7).astype(int)].tolist())
+
+
+def _datetime(name: str) -> Column:
+    return _column(name, "datetime", lambda draft, rows: draft.datetimes(len(rows)))
+
+
+def _tags(name: str) -> Column:
+    return _column(name, "multiple", lambda draft, rows: draft.tags(len(rows)))
+
+
+def _vector(name: str) -> Column:
+    return _column(name, "vector", lambda draft, rows: draft.vectors(len(rows)), vector={"dimension": DIMENSION})
+
+
+def _link(name: str, table: str, nulls: float = 0.0) -> Column:
+    return _column(name, "link", lambda draft, rows: draft.links(len(rows), table, nulls), link={"table": table})
+
+
+def _small(number: int) -> Table:
+    """One of the small tables: of each three, one links to none, one to one and one to two before it."""
+    own = [_string("title"), _text("note", 2), _int("amount"), _bool("active"), _datetime("seen"), _tags("tags")]
+    parents = dict.fromkeys([number // 2, number - 1][: number % 3])
+    return Table(1000, [*own, *(_link(f"of_{parent:02}", f"small_{parent:02}") for parent in parents)])
+
+
+SHAPES: Mapping[str, Shape] = {
+    "mixed": Shape(
+        {
+            "categories": Table(200, [_numbered("name", "Category")]),
+            "authors": Table(
+                150_000,
+                [
+                    _string("name", notNull=True, defaultValue=""),
+                    _email("email"),
+                    _text("bio", 6),
+                    _datetime("joined"),
+                    _float("score"),
+                    _bool("active"),
+                ],
+            ),
+            "posts": Table(
+                800_000,
+                [
+                    _string("title"),
+                    _text("body", 3),
+                    _int("views"),
+                    _datetime("published"),
+                    _tags("tags"),
+                    _link("author", "authors"),
+                    _link("editor", "authors", nulls=0.3),
+                    _link("category", "categories"),
+                ],
+            ),
+            "documents": Table(18_000, [_string("title"), _vector("embedding"), _link("owner", "authors")], 500),
+        },
+        700,
+    ),
+    "small": Shape({f"small_{number:02}": _small(number) for number in range(27)}),
+    "large": Shape(
+        {
+            "devices": Table(2_000, [_numbered("name", "Device"), _datetime("installed")]),
+            "readings": Table(
+                3_500_000,
+                [
+                    _string("title"),
+                    _int("count"),
+                    _float("value"),
+                    _bool("valid"),
+                    _datetime("taken"),
+                    _link("device", "devices"),
+                ],
+            ),
+        },
+        700,
+    ),
+    "links": Shape(
+        {
+            "people": Table(250_000, [_email("email"), _int("born", 2010)]),
+            "places": Table(25_000, [_numbered("name", "Place")]),
+            "visits": Table(
+                3_700_000,
+                [
+                    _link("host", "people"),
+                    _link("guest", "people"),
+                    _link("guide", "people", nulls=0.5),
+                    _link("origin", "places"),
+                    _link("place", "places"),
+                ],
+            ),
+        },
+        700,
+    ),
+    "text": Shape(
+        {
+            "writers": Table(1_000, [_string("name"), _text("bio", 6)]),
+            "articles": Table(70_000, [_string("title"), _text("body", 220), _link("writer", "writers")], 1_000),
+        },
+        700,
+    ),
+    "vectors": Shape(
+        {
+            "sources": Table(200, [_numbered("name", "Source")]),
+            "chunks": Table(37_500, [_text("passage", 3), _vector("embedding"), _link("source", "sources")], 500),
+        },
+        700,
+    ),
 }
 
 
-def _link(name: str, table: str) -> dict[str, Any]:
-    return {"name": name, "type": "link", "link": {"table": table}}
-
-
-def _column(name: str, type_: str, **facts: Any) -> dict[str, Any]:
-    return {"name": name, "type": type_, **facts}
-
-
-_COLUMNS: dict[str, list[dict[str, Any]]] = {
-    "categories": [_column("name", "string", unique=True)],
-    "authors": [
-        _column("name", "string", notNull=True, defaultValue=""),
-        _column("email", "email", unique=True),
-        _column("bio", "text"),
-        _column("joined", "datetime"),
-        _column("score", "float"),
-        _column("active", "bool"),
-    ],
-    "posts": [
-        _column("title", "string"),
-        _column("body", "text"),
-        _column("views", "int"),
-        _column("published", "datetime"),
-        _column("tags", "multiple"),
-        _link("author", "authors"),
-        _link("editor", "authors"),
-        _link("category", "categories"),
-    ],
-    "documents": [
-        _column("title", "string"),
-        _column("embedding", "vector", vector={"dimension": DIMENSION}),
-        _link("owner", "authors"),
-    ],
-}
-
-
-def write_export(folder: Path, megabytes: int) -> dict[str, int]:
+def write_export(folder: Path, megabytes: int, shape: str = "mixed") -> dict[str, int]:
     """Write `schema.json` and a console CSV a table, about so many megabytes; return the rows of each table.
 
     The same bytes every time. What lies in `folder` from an earlier call is used again: the schema is written last.
     """
-    rows = {table: max(1, count * megabytes // ROWS_AT) for table, count in ROWS.items()}
+    tables, rows = SHAPES[shape].tables, SHAPES[shape].rows(megabytes)
     schema = folder / "schema.json"
     if not schema.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        draft = _new_draft()
-        for table, count in rows.items():
-            _write_table(folder / f"{table}.csv", table, draft, count)
-        tables = [{"name": table, "columns": columns} for table, columns in _COLUMNS.items()]
-        schema.write_text(json.dumps({"tables": tables}, indent=2), encoding="utf-8")
+        draft = _new_draft(rows)
+        for name, table in tables.items():
+            _write_table(folder / f"{name}.csv", name, table, draft)
+        listed = [{"name": name, "columns": [c.facts for c in table.columns]} for name, table in tables.items()]
+        schema.write_text(json.dumps({"tables": listed}, indent=2), encoding="utf-8")
     return rows
 
 
-def _new_draft() -> Draft:
+def _new_draft(rows: Mapping[str, int]) -> Draft:
     dice, words = np.random.default_rng(SEED), _TEXT.split()
     sentences = [" ".join(dice.choice(words, 9).tolist()) for _ in range(5000)]
-    return Draft(dice, sentences, {})
+    return Draft(dice, sentences, rows)
 
 
-def _write_table(path: Path, table: str, draft: Draft, count: int) -> None:
-    names = [column["name"] for column in _COLUMNS[table]]
-    ids = draft.ids[table] = draft.new_ids(count)
+def _write_table(path: Path, name: str, table: Table, draft: Draft) -> None:
+    names = [column.facts["name"] for column in table.columns]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["id", *names, "xata.createdAt", "xata.updatedAt", "xata.version"])
-        writer.writerows(chain.from_iterable(_chunks(table, draft, ids)))
+        writer.writerows(chain.from_iterable(_chunks(name, table, draft)))
 
 
-def _chunks(table: str, draft: Draft, ids: Ids) -> Iterator[Iterator[tuple[Any, ...]]]:
-    size = VECTORS_AT_ONCE if table == "documents" else CHUNK
-    for start in range(0, len(ids), size):
-        chunk = ids[start : start + size].tolist()
-        moments = draft.datetimes(len(chunk))
-        columns = _MAKERS[table](draft, len(chunk))
-        yield zip(chunk, *columns, moments, moments, draft.numbers(len(chunk), 9), strict=True)
+def _chunks(name: str, table: Table, draft: Draft) -> Iterator[Iterator[tuple[Any, ...]]]:
+    count = draft.rows[name]
+    for start in range(0, count, table.at_once):
+        rows = np.arange(start, min(start + table.at_once, count), dtype=np.uint64)
+        moments = draft.datetimes(len(rows))
+        columns = [column.draw(draft, rows) for column in table.columns]
+        yield zip(draft.ids(name, rows).tolist(), *columns, moments, moments, draft.numbers(len(rows), 9), strict=True)
 
 
 def main() -> None:
     """Write an export and print how many rows each table has, as JSON."""
-    parser = argparse.ArgumentParser(description="Write the export that benchmarks/speed.py measures with.")
+    parser = argparse.ArgumentParser(description="Write an export to measure with.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--megabytes", type=int, default=ROWS_AT)
+    parser.add_argument("--shape", choices=list(SHAPES), default="mixed")
+    parser.add_argument("--megabytes", type=int, default=700, help="size of the export, unless its shape has only one")
     options = parser.parse_args()
-    print(json.dumps(write_export(options.folder, options.megabytes)))
+    print(json.dumps(write_export(options.folder, options.megabytes, options.shape)))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from speed import MB, RunError, _folder, _make_export, _migrate, _server, _stages, _warm, _warm_up
+from jobs import warm_up
+from measuring import RunError, export_folder, folder, make_export, megabytes, new_server, warm
+from sides.ours import migrate, stages
 
 from xata_pg_assets.postgres.connection import connect
 
@@ -112,16 +114,17 @@ CASES = {
 def main() -> None:
     """Make the exports, measure each, print and write down what came out."""
     options = _options()
-    with _folder(options.keep) as kept, _folder(None) as scratch:
-        rows = _make_export(kept / f"export-{options.megabytes}", options.megabytes)
-        _warm_up(scratch / "warm-up", kept)
+    with folder(options.keep) as kept, folder(None) as scratch:
+        clean = export_folder(kept, "mixed", options.megabytes)
+        rows = make_export(clean, options.megabytes)
+        warm_up(kept, scratch)
         measured: dict[str, Measured] = {}
-        print(f"{sum(rows.values()):,} rows, export {_megabytes(kept / f'export-{options.megabytes}'):.0f} MB\n")
+        print(f"{sum(rows.values()):,} rows, export {megabytes(clean):.0f} MB\n")
         titles = ("seconds", "ratio", "CPU, s", "ratio", "staging", "mapping", "ours, MB", "server, MB")
         print(" " * 18 + "".join(f"{title:>{width}}" for title, width in zip(titles, _WIDTHS, strict=True)))
         for name in _chosen(options.only):
             source = scratch / "spoilt"
-            _write(source, kept / f"export-{options.megabytes}", CASES[name], rows)
+            _write(source, clean, CASES[name], rows)
             measured[name] = one = _measure(scratch / "migrate", kept, source, name, rows, measured)
             shutil.rmtree(source)
             print(
@@ -186,21 +189,21 @@ def _measure(
 ) -> Measured:
     case = CASES[name]
     base = before.get(case.base)
-    with _server(home) as server:
-        _warm(source)
+    with new_server(home) as server:
+        warm(source)
         is_clean = case.spoil is None
-        run = _migrate(home, source, server, kept / "bytecode", exit_code=0 if is_clean else 1)
+        run = migrate(home, source, server, kept / "bytecode", exit_code=0 if is_clean else 1)
         _prove(run.report, case, rows)
         with connect(server.uri) as conn:
-            stages = _stages(conn).values()
+            parts = stages(conn).values()
     return Measured(
         name,
-        run.seconds,
-        run.seconds / (base.seconds if base else run.seconds),
+        run.ended.seconds,
+        run.ended.seconds / (base.seconds if base else run.ended.seconds),
         run.cpu_seconds,
         run.cpu_seconds / (base.cpu_seconds if base else run.cpu_seconds),
-        sum(stage["staging"] for stage in stages),
-        sum(stage["mapping"] for stage in stages),
+        sum(part["staging"] for part in parts),
+        sum(part["mapping"] for part in parts),
         run.memory.ours,
         run.memory.server,
     )
@@ -222,10 +225,6 @@ def _prove(report: dict[str, Any], case: Case, rows: dict[str, int]) -> None:
         found = (table["source_rows"], table["target_rows"], table["rejected_rows"], dangling)
         if found != expected or len(table["checks"]) != 7:
             raise RunError(f"{table['xata_table']}: {found} where {expected} was expected")
-
-
-def _megabytes(folder: Path) -> float:
-    return sum(path.stat().st_size for path in folder.glob("*.csv")) / MB
 
 
 if __name__ == "__main__":
