@@ -1,7 +1,11 @@
-"""Shards in Dagit: backfills of chosen ones by its daemon, and which are missing or failed."""
+"""Shards in Dagit: backfills of chosen ones by its daemon, and which are missing or failed.
+
+Of the long suite (`make browser`): the daemon looks every half minute, and there are three backfills.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +15,11 @@ import pytest
 from xata_pg_assets.plan.shards import shard_names
 from xata_pg_assets_tests.fix_server import Server
 from xata_pg_assets_tests.test_e2e.test_dagit import Dagit, opened
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif("XATA_PG_BROWSER" not in os.environ, reason="long: run by make browser"),
+]
 
 PATH = ["postgres", "sightings"]
 BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
