@@ -282,7 +282,7 @@ class XataTranslator:
         ]
         if table.shards > 1:
             lines.append(
-                f"It is loaded in {table.shards} shards, the partitions below; its keys come with the last one, and "
+                f"It is loaded in {table.shards} shards, its partitions; its keys come with the last one, and "
                 "until then it is not there, or not as it should be."
             )
         lines.append("It links to no other table." if not links else "It links to:\n" + "\n".join(links))

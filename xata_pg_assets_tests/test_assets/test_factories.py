@@ -182,11 +182,11 @@ class TestFailure:
         migration, calls = shapes.migration(), []
         load = migration.load
 
-        def once(table):
+        def once(table, shards=None):
             calls.append(table.name)
             if len(calls) == 1:
                 raise TransientError("a deadlock")
-            return load(table)
+            return load(table, shards)
 
         monkeypatch.setattr(migration, "load", once)
         monkeypatch.setattr("time.sleep", lambda _: None)

@@ -86,7 +86,7 @@ def test_stopped_in_the_middle_of_a_shard(sharded: XataPg, database: Database, n
     assert database.value("SELECT count(*) FROM posts") == 5
 
 
-def test_chosen_ones_then_the_rest(sharded: XataPg, database: Database):
+def test_chosen_ones_then_the_rest(sharded: XataPg):
     chosen = sharded("migrate", "--tables", "users,posts", "--shards", "4-5,2", "--json")
     (posts,) = [table for table in chosen.report["tables"] if table["table"] == "posts"]
     assert (chosen.code, posts["shards"]) == (3, {"count": 5, "missing": ["1", "3"]})
