@@ -73,14 +73,16 @@ def _run(migration: Migration, job: str, tables: Sequence[TargetTable] | None) -
     run_id = str(uuid4())
     job_def = job_of(migration, job, tables)
     settings = migration.settings
-    is_here = settings.executor == "in_process"
     with open_instance(settings, captures_output=False) as instance, kept_open(settings, instance, run_id):
         try:
-            events = (
-                _done_here(job_def, instance, run_id)
-                if is_here
-                else _done_elsewhere(migration, job_def, reconstructable_job(migration, job, tables), instance, run_id)
-            )
+            if settings.executor == "in_process":
+                events = _done_here(job_def, instance, run_id)
+            else:
+                # The processes of this machine read the settings as this one did, flags and all
+                os.environ.update(as_environment(settings))
+                events = _done_elsewhere(
+                    migration, job_def, reconstructable_job(migration, job, tables), instance, run_id
+                )
         except dg.DagsterExecutionInterruptedError:  # Dagster's name for Ctrl-C between two steps
             raise KeyboardInterrupt from None
         with suppress(TransientError):  # whoever asks for the report next is told that the target is gone
@@ -120,8 +122,6 @@ def _done_elsewhere(
     run_id: str,
 ) -> Sequence[dg.DagsterEvent]:
     """Run the steps in processes of their own; the observer of the migration sees them begin and end."""
-    # Those of this machine read the settings as this process did, flags and all
-    os.environ.update(as_environment(migration.settings))
     run = instance.create_run_for_job(
         job,
         run_id=run_id,
