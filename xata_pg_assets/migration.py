@@ -29,13 +29,12 @@ from xata_pg_assets.errors import (
     UnreachableError,
     UsageError,
     XataPgError,
-    in_one_line,
 )
 from xata_pg_assets.files.checking import check_files
 from xata_pg_assets.files.columns import FileColumn, file_columns_of
 from xata_pg_assets.files.copying import copy_files
 from xata_pg_assets.files.forecast import Forecast, forecast
-from xata_pg_assets.files.storage import Destination, Folder, described, open_destination, open_folder
+from xata_pg_assets.files.storage import Destination, Folder, open_destination, open_folder
 from xata_pg_assets.plan.extras import VectorIndex
 from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
 from xata_pg_assets.postgres import (
@@ -74,6 +73,7 @@ from xata_pg_assets.postgres.sessions import end_sessions, session_name
 from xata_pg_assets.postgres.source import Source
 from xata_pg_assets.postgres.source_table import SourceTable, SourceTables, find_source_tables
 from xata_pg_assets.settings import Settings, is_database
+from xata_pg_assets.stores import AnyPath, described, is_url, open_path
 from xata_pg_assets.xata.console_csv import ConsoleCsv
 from xata_pg_assets.xata.export import TableFile, TableFiles, find_table_files, open_table
 from xata_pg_assets.xata.records import ReadOptions, TableReader
@@ -692,7 +692,7 @@ class Migration:
             raise UsageError("setting source: not set; name the folder of the export (--source, XATA_PG_SOURCE)")
         if not self._is_database:
             follow_links = self.settings.follow_links
-            return find_table_files(Path(self.settings.source), self.schema, follow_links=follow_links)
+            return find_table_files(_folder_of(self.settings), self.schema, follow_links=follow_links)
         source = Source(self.settings.source, self.settings.source_schema)
         try:
             self._refuse_own_schema(source)
@@ -732,7 +732,7 @@ class Migration:
             UsageError: it is a URL, and not PostgreSQL's.
         """
         source = self.settings.source or ""
-        return _described(source, "source") if self._is_database else in_one_line(source)
+        return _described(source, "source") if self._is_database else described(source)
 
     @property
     def warnings(self) -> list[str]:
@@ -795,6 +795,8 @@ class Migration:
         Raises:
             UsageError: no export is set, or it is no folder.
         """
+        if is_url(self.settings.source or ""):
+            raise UsageError("setting source: psql alone reads files of a folder; copy the export into one")
         if self._is_database:
             raise UsageError("setting source: psql alone reads files; of a PostgreSQL, xata-pg migrate takes the rows")
         layout = self.wanted_layout
@@ -884,7 +886,7 @@ def example_schema_path() -> Path:
     return Path(str(files("xata_pg_assets"))) / "example" / "schema.json"
 
 
-def resolve_schema(settings: Settings) -> Path:
+def resolve_schema(settings: Settings) -> AnyPath:
     """Return the schema to use: the one set, the one found with the export, or the example's.
 
     Raises:
@@ -896,7 +898,12 @@ def resolve_schema(settings: Settings) -> Path:
         return example_schema_path()
     if is_database(settings.source):
         raise UsageError("setting schema: not set, and a PostgreSQL source tells none; name schema.json (--schema)")
-    return find_schema(Path(settings.source))
+    return find_schema(_folder_of(settings))
+
+
+def _folder_of(settings: Settings) -> AnyPath:
+    """Return the folder of the export, here or in a store."""
+    return open_path(settings.source or "", settings.source_options, "source")
 
 
 def _lets_others_follow(outcome: ledger.Entry | list[checks.CheckResult]) -> bool:

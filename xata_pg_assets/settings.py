@@ -37,6 +37,7 @@ from xata_pg_assets.plan.extras import Distance
 from xata_pg_assets.plan.naming import MAX_BYTES, Naming
 from xata_pg_assets.plan.shards import MAX_SHARDS
 from xata_pg_assets.plan.tables import OnDelete, PlanOptions, Right
+from xata_pg_assets.stores import is_url
 
 __all__ = [
     "CONFIG_VARIABLE",
@@ -68,12 +69,14 @@ _ALMOST_URL = re.compile(r"\s*(?:postgres(?:ql)?\b|[^/@]*:[^/@]+@)", re.IGNORECA
 
 
 def is_database(source: str) -> bool:
-    """Tell a source that is a connection string from one that is a folder.
+    """Tell a source that is a connection string from one that is a folder, here or in a store.
 
     >>> is_database("postgresql://me@db/app"), is_database("host=db dbname=app"), is_database("export")
     (True, True, False)
+    >>> is_database("s3://bucket/export")
+    False
     """
-    return "://" in source or _KEYWORDS.match(source) is not None
+    return re.match(r"\s*postgres(ql)?(\+\w+)?://", source) is not None or _KEYWORDS.match(source) is not None
 
 
 def _schema_name(name: str) -> str:
@@ -91,6 +94,7 @@ _PATHS = ("source", "schema_path", "home", "files", "files_to")
 _TABLES = {
     "on_delete_links": '{"posts.author": "cascade"}',
     "grants": '{"anon": "read"}',
+    "source_options": '{"anon": true}',
     "files_options": '{"anon": true}',
     "files_to_options": '{"endpoint_url": "https://s3.example.org"}',
     "tables": '{"posts": {"shards": 16}}',
@@ -135,7 +139,10 @@ class Settings(BaseSettings):
     source: str | None = Field(
         None,
         repr=False,  # its URL may hold a password
-        description="folder of the export, or the URL of a PostgreSQL that holds its rows",
+        description="folder or URL (s3://bucket/path) of the export, or the URL of a PostgreSQL that holds its rows",
+    )
+    source_options: Mapping[str, Any] = Field(
+        default_factory=dict, repr=False, description="options of fsspec for the URL of source, as name = value"
     )
     schema_path: Path | None = Field(
         None,
@@ -243,7 +250,9 @@ class Settings(BaseSettings):
     @field_validator("source")
     @classmethod
     def _is_no_broken_url(cls, source: str | None) -> str | None:
-        if source is not None and not is_database(source) and _ALMOST_URL.match(source) and not Path(source).exists():
+        if source is None or is_database(source) or is_url(source):
+            return source
+        if _ALMOST_URL.match(source) and not Path(source).exists():
             raise PydanticCustomError(
                 "url", "neither a folder nor a PostgreSQL URL; write postgresql://user@host:5432/database"
             )
@@ -349,7 +358,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
             variables[f"XATA_PG_{known_as.upper()}"] = _as_text(value)
     for name in ("source", "files", "files_to"):
         text = getattr(settings, name)
-        if text is not None and not is_database(text):
+        if text is not None and not is_database(text) and not is_url(text):
             variables[f"XATA_PG_{name.upper()}"] = str(Path(text).resolve())
     return variables
 
@@ -411,7 +420,7 @@ class _File(TomlConfigSettingsSource):
         path = settings_cls.model_config.get("toml_file")
         for name, value in self.init_kwargs.items():
             is_path = name.lower() in ("schema", *_PATHS) and isinstance(value, str) and value.strip()
-            if isinstance(path, Path) and is_path and not is_database(value):
+            if isinstance(path, Path) and is_path and not is_database(value) and not is_url(value):
                 self.init_kwargs[name] = str(path.parent / os.path.expanduser(value))  # noqa: PTH111 - as for home
 
 

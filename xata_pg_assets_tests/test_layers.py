@@ -17,6 +17,7 @@ PACKAGE = ROOT.name
 ROOMS = [
     "errors",
     "ahead",
+    "stores",
     "xata",
     "plan",
     "models",

@@ -89,7 +89,7 @@ def make_failure_sensor(report_job: UnresolvedAssetJobDefinition) -> dg.SensorDe
 
 
 def _state(file: TableFile) -> list[int]:
-    found = file.path.stat()
+    found = Path(str(file.path)).stat()
     return [found.st_size, found.st_mtime_ns]
 
 

@@ -23,6 +23,7 @@ _PANEL = "Settings (also as XATA_PG_… variables and in the settings file)"
 _TABLES = {
     "on_delete_links": "TABLE.COLUMN=RULE",
     "grants": "ROLE=RIGHT",
+    "source_options": "NAME=VALUE",
     "files_options": "NAME=VALUE",
     "files_to_options": "NAME=VALUE",
     "executor_options": "NAME=VALUE",

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import logging
 import os
-import re
 import shutil
 import stat
 import threading
@@ -22,21 +20,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from xata_pg_assets.errors import TargetError, TransientError, UsageError, XataPgError, in_one_line
+from xata_pg_assets.stores import EXTRAS, Hidden, described, filesystem_of, is_url, secrets_of
 
 __all__ = [
     "Copied",
     "Destination",
     "Folder",
     "SavedFileError",
-    "described",
-    "is_url",
     "open_destination",
     "open_folder",
 ]
 
 _CHUNK = 1 << 20
 _PART = 5 << 20  # of an upload in parts; S3 takes 10,000, none smaller
-_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _WORK_FOLDER = ".xata_pg"
 
 
@@ -90,28 +86,6 @@ class Destination(Protocol):
         """Leave no trace of the work but the copies."""
 
 
-def is_url(location: str) -> bool:
-    """Tell a URL from a folder.
-
-    >>> is_url("s3://bucket/path"), is_url("file:///tmp"), is_url("file-downloads")
-    (True, False, False)
-    """
-    return "://" in location and not location.startswith("file://")
-
-
-def described(location: str) -> str:
-    """Name a location without what may be a key: no user, no password, no query.
-
-    >>> described("s3://key:secret@bucket/path?token=1"), described("backup/files")
-    ('s3://bucket/path', 'backup/files')
-    """
-    if not is_url(location):
-        return in_one_line(location)
-    scheme, _, rest = location.partition("://")
-    authority, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
-    return in_one_line(f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}")
-
-
 def open_folder(location: str, options: Mapping[str, Any], table: str, *, follow_links: bool) -> Folder | None:
     """Open the folder of a table's saved files, None where there is none; a `file-downloads` around it is looked into.
 
@@ -141,10 +115,10 @@ def open_destination(location: str, options: Mapping[str, Any], source: str, wor
         UsageError: the location is none, or lies in the source or around it.
     """
     if is_url(location):
-        filesystem, path = _filesystem(location, options, "files_to")
+        filesystem, path = filesystem_of(location, options, "files_to")
         if is_url(source) and _overlap(described(location), described(source)):
             raise UsageError("setting files_to: it and files lie in one another; name a folder apart from files")
-        return _RemoteDestination(filesystem, path, described(location), _secrets(location, options))
+        return _RemoteDestination(filesystem, path, described(location), secrets_of(location, options))
     if not is_url(source) and _overlap(os.path.realpath(_local(location)), os.path.realpath(_local(source))):
         raise UsageError("setting files_to: it and files lie in one another; name a folder apart from files")
     return _LocalDestination(_local(location), work)
@@ -196,7 +170,7 @@ class _LocalFolder:
 class _RemoteFolder:
     """A folder that fsspec reaches; one listing tells names and sizes."""
 
-    def __init__(self, filesystem: Any, path: str, where: str, hidden: _Hidden) -> None:
+    def __init__(self, filesystem: Any, path: str, where: str, hidden: Hidden) -> None:
         self._filesystem = filesystem
         self._path = path
         self._where = where
@@ -274,13 +248,13 @@ class _LocalDestination:
 class _RemoteDestination:
     """An object store: an upload that is not ended leaves nothing to be seen."""
 
-    def __init__(self, filesystem: Any, path: str, name: str, hidden: _Hidden) -> None:
+    def __init__(self, filesystem: Any, path: str, name: str, hidden: Hidden) -> None:
         self._filesystem = filesystem
         self._path = path
         self.name = name
         self._hidden = hidden
         protocols = filesystem.protocol
-        self._has_folders = _EXTRAS.keys().isdisjoint([protocols] if isinstance(protocols, str) else protocols)
+        self._has_folders = EXTRAS.keys().isdisjoint([protocols] if isinstance(protocols, str) else protocols)
 
     def size(self, key: str) -> int | None:
         with _reached(f"{self.name}/{key}", self._hidden):
@@ -333,18 +307,6 @@ class _Buffer:
         return b"".join(self._chunks)
 
 
-@dataclass(frozen=True, slots=True)
-class _Hidden:
-    """What no message may tell: the keys in a URL and in its options."""
-
-    texts: tuple[str, ...]
-
-    def __call__(self, text: str) -> str:
-        for secret in self.texts:
-            text = text.replace(secret, "***")
-        return in_one_line(text.strip().splitlines()[0] if text.strip() else "failed")
-
-
 def _copy(chunks: Iterator[bytes], file: Any, size: int) -> Copied:
     """Write the chunks and digest them on the way.
 
@@ -372,7 +334,7 @@ def _written(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _reached(where: str, hidden: _Hidden) -> Iterator[None]:
+def _reached(where: str, hidden: Hidden) -> Iterator[None]:
     """Tell what a store refuses as an error of ours, without keys; only what may be a matter of time is transient."""
     try:
         yield
@@ -389,68 +351,9 @@ def _reached(where: str, hidden: _Hidden) -> Iterator[None]:
         raise TransientError(f"{where}: {name}: {hidden(str(error))}; run again to continue") from None
 
 
-def _filesystem(location: str, options: Mapping[str, Any], setting: str) -> tuple[Any, str]:
-    """Return what fsspec reaches a URL by, and the path in it.
-
-    Raises:
-        UsageError: no such protocol, its package is not installed, or an option is none of it.
-    """
-    import fsspec  # noqa: PLC0415 - only where there are files in a store
-
-    scheme = location.partition("://")[0]
-    for name in ("s3fs", "gcsfs", "botocore", "aiobotocore"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is told once, and without keys
-    try:
-        filesystem, path = fsspec.core.url_to_fs(location, **_with_defaults(scheme, options))
-    except ImportError:
-        extra = _EXTRAS.get(scheme)
-        mend = f"pip install 'xata-pg-assets[{extra}]'" if extra else f"pip install fsspec's package for {scheme}"
-        raise UsageError(f"setting {setting}: {scheme}:// needs a package that is not installed; {mend}") from None
-    except Exception as error:
-        text = _secrets(location, options)(str(error))
-        raise UsageError(f"setting {setting}: {described(location)}: {text}; correct the URL or its options") from None
-    return filesystem, path.rstrip("/")
-
-
-def _with_defaults(scheme: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Add what stores other than Amazon's need, unless the user says otherwise; no listing is kept in memory."""
-    if _EXTRAS.get(scheme) != "s3":
-        return options
-    defaults: dict[str, Any] = {"use_listings_cache": False}
-    endpoint = options.get("endpoint_url") or options.get("client_kwargs", {}).get("endpoint_url")
-    if endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
-        # Supabase and others know neither buckets as hosts nor Amazon's newer checksums
-        defaults["config_kwargs"] = {
-            "s3": {"addressing_style": "path"},
-            "request_checksum_calculation": "when_required",
-            "response_checksum_validation": "when_required",
-        }
-    return {**defaults, **options}
-
-
-def _secrets(location: str, options: Mapping[str, Any]) -> _Hidden:
-    """Return every text of the options that may be a key, and what stands before the @ of a URL or after its ?."""
-
-    def texts(value: Any) -> Iterator[str]:
-        if isinstance(value, Mapping):
-            for name, each in value.items():
-                if name not in ("endpoint_url", "region_name"):
-                    yield from texts(each)
-        elif isinstance(value, (list, tuple)):
-            for each in value:
-                yield from texts(each)
-        elif isinstance(value, str):
-            yield value
-
-    rest = location.partition("://")[2]
-    user, at, _ = rest.partition("/")[0].rpartition("@")
-    found = [*texts(options), *(user.split(":") if at else ()), rest.partition("?")[2]]
-    return _Hidden(tuple(sorted((each for each in found if len(each) > 3), key=len, reverse=True)))
-
-
 def _open_remote_folder(location: str, options: Mapping[str, Any], table: str) -> Folder | None:
-    filesystem, path = _filesystem(location, options, "files")
-    hidden, where = _secrets(location, options), described(location)
+    filesystem, path = filesystem_of(location, options, "files")
+    hidden, where = secrets_of(location, options), described(location)
     with _reached(where, hidden):
         folders = _remote_folders(filesystem, path)
         if "file-downloads" in folders:

@@ -14,7 +14,6 @@ from datetime import datetime
 from psycopg import sql
 from pydantic import SecretStr
 
-from xata_pg_assets.files.storage import described
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import Role, TargetTable
 from xata_pg_assets.postgres import findings, ledger
@@ -27,6 +26,7 @@ from xata_pg_assets.report.result import Report, run_only
 from xata_pg_assets.report.timings import Timings
 from xata_pg_assets.report.verdict import Verdict, judge
 from xata_pg_assets.settings import Settings
+from xata_pg_assets.stores import described
 
 __all__ = ["REASONS", "Document", "gather"]
 

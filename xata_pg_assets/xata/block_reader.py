@@ -9,10 +9,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from pathlib import Path
 
 from xata_pg_assets.ahead import ahead
 from xata_pg_assets.errors import ExportError
+from xata_pg_assets.stores import AnyPath
 from xata_pg_assets.xata.byte_stream import ByteStream
 from xata_pg_assets.xata.cells import Judge, value_of
 from xata_pg_assets.xata.records import Batch, Location, ReadOptions, Records
@@ -63,7 +63,7 @@ class BlockReader(ABC):
 
     dialect: str
 
-    def __init__(self, path: Path, file: str, table: XataTable, options: ReadOptions) -> None:
+    def __init__(self, path: AnyPath, file: str, table: XataTable, options: ReadOptions) -> None:
         self.table = table
         self.file = file
         self._path = path

@@ -1,4 +1,4 @@
-"""A file of the export as a stream of bytes: hashed as it lies on disk, decompressed when it is a .gz."""
+"""A file of the export as a stream of bytes: hashed as it lies on disk or in a store, decompressed when it is a .gz."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import BinaryIO, cast
 
 from xata_pg_assets.errors import ExportError
+from xata_pg_assets.stores import AnyPath, StoredFile, StoredPath
 
 __all__ = ["ByteStream"]
 
@@ -30,13 +31,16 @@ class ByteStream:
         ExportError: the file cannot be opened; from `read`: not read on, with the line reached.
     """
 
-    def __init__(self, path: Path, file: str, max_ratio: int = 0) -> None:
+    def __init__(self, path: AnyPath, file: str, max_ratio: int = 0) -> None:
         self._file = file
         self._max_ratio = max_ratio
         try:
-            self._raw = _HashedFile(path, "rb")
+            self._raw: _HashedFile | _HashedStoredFile = (
+                _HashedFile(path, "rb") if isinstance(path, Path) else _HashedStoredFile(path)
+            )
         except OSError as error:
             raise ExportError(file, None, f"cannot be opened ({error.strerror}); make it readable") from error
+        self._path = path
         self._is_gzip = path.suffix.lower() == ".gz"
         self._source = gzip.GzipFile(fileobj=cast(BinaryIO, self._raw)) if self._is_gzip else self._raw
         self._line = 1
@@ -56,6 +60,8 @@ class ByteStream:
     @property
     def size(self) -> int:
         """Bytes of the file on disk."""
+        if isinstance(self._raw, _HashedStoredFile):
+            return self._path.stat().st_size
         return os.fstat(self._raw.fileno()).st_size
 
     @property
@@ -105,5 +111,18 @@ class _HashedFile(FileIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         data = super().read(-1 if size is None else size) or b""
+        self.hash.update(data)
+        return data
+
+
+class _HashedStoredFile(StoredFile):
+    """The same of a file in a store."""
+
+    def __init__(self, path: StoredPath) -> None:
+        super().__init__(path)
+        self.hash = hashlib.sha256()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
         self.hash.update(data)
         return data

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from xata_pg_assets.errors import ExportError
+from xata_pg_assets.stores import AnyPath
 from xata_pg_assets.xata.block_reader import BlockReader, Columns, Place
 from xata_pg_assets.xata.byte_stream import ByteStream
 from xata_pg_assets.xata.csv_blocks import BLOCK_SIZE, Block, cut_blocks
@@ -24,7 +24,7 @@ class ConsoleCsv(BlockReader):
     dialect = "console csv"
 
     def __init__(
-        self, path: Path, file: str, table: XataTable, options: ReadOptions, *, block_size: int = BLOCK_SIZE
+        self, path: AnyPath, file: str, table: XataTable, options: ReadOptions, *, block_size: int = BLOCK_SIZE
     ) -> None:
         self._block_size = block_size
         self._stray_line: int | None = None

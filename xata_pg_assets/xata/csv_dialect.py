@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Literal
 
+from xata_pg_assets.stores import AnyPath
 from xata_pg_assets.xata.byte_stream import ByteStream
 from xata_pg_assets.xata.console_csv import ConsoleCsv
 from xata_pg_assets.xata.csv_head import Head, read_head
@@ -31,7 +31,7 @@ _TELLING = (XataType.MULTIPLE, XataType.JSON, XataType.OBJECT, XataType.VECTOR)
 Writer = Literal["console", "xreplay"]
 
 
-def open_csv(path: Path, file: str, table: XataTable, options: ReadOptions) -> TableReader:
+def open_csv(path: AnyPath, file: str, table: XataTable, options: ReadOptions) -> TableReader:
     """Open a table's CSV file with the reader of whoever wrote it.
 
     Raises:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xata_pg_assets.errors import UsageError, in_one_line
+from xata_pg_assets.stores import AnyPath
 from xata_pg_assets.xata.csv_dialect import open_csv
 from xata_pg_assets.xata.json_file import JsonFile
 from xata_pg_assets.xata.json_lines import JsonLines
@@ -17,7 +18,7 @@ from xata_pg_assets.xata.schema import XataSchema, XataTable
 
 __all__ = ["DIALECTS", "TableFile", "TableFiles", "find_table_files", "open_table"]
 
-Opener = Callable[[Path, str, XataTable, ReadOptions], TableReader]
+Opener = Callable[[AnyPath, str, XataTable, ReadOptions], TableReader]
 
 # A dialect is a module that reads files of an extension; each file may be a .gz as well
 DIALECTS: Mapping[str, Opener] = {
@@ -36,7 +37,7 @@ class TableFile:
     """The file of a table; `file` is its name relative to the folder."""
 
     table: XataTable
-    path: Path
+    path: AnyPath
     file: str
     extension: str
 
@@ -52,7 +53,7 @@ class TableFiles:
     strangers: tuple[str, ...]
 
 
-def find_table_files(folder: Path, schema: XataSchema, *, follow_links: bool = False) -> TableFiles:
+def find_table_files(folder: AnyPath, schema: XataSchema, *, follow_links: bool = False) -> TableFiles:
     """Find each table's file: named exactly as the table, else as it but for upper and lower case.
 
     Only names that stand in the folder are ever opened, so no table name leads out of it; no link does either,
@@ -83,7 +84,7 @@ def open_table(file: TableFile, options: ReadOptions) -> TableReader:
     return DIALECTS[file.extension](file.path, file.file, file.table, options)
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: AnyPath) -> list[str]:
     """Return the names of what may be tables' files, in order."""
     try:
         entries = [entry for entry in folder.iterdir() if _split(entry.name)[1] or not entry.is_dir()]
@@ -126,17 +127,19 @@ def _only(table: XataTable, names: Sequence[str]) -> str | None:
     return names[0] if names else None
 
 
-def _checked(folder: Path, name: str, follow_links: bool) -> Path:
+def _checked(folder: AnyPath, name: str, follow_links: bool) -> AnyPath:
     """Return the path of a file that lies in the folder, whatever links lead there.
 
     A folder of files that somebody else packed may hold a link to any file that only the user can read.
     """
     path = folder / name
+    if not isinstance(path, Path):  # a store has no links, and no pipes
+        return path
     # by `os`: pathlib raises RuntimeError where links lead in a circle
     if (
         path.is_symlink()
         and not follow_links
-        and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+        and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(str(folder)))
     ):
         raise UsageError(f"{name} is a link that leads out of {folder}; put the file itself there, or set follow_links")
     try:

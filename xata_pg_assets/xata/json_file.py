@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import cast
 
 from xata_pg_assets.errors import ExportError
+from xata_pg_assets.stores import AnyPath
 from xata_pg_assets.xata.block_reader import BlockReader, Columns, Place
 from xata_pg_assets.xata.byte_stream import ByteStream
 from xata_pg_assets.xata.json_elements import elements
@@ -36,7 +36,7 @@ class JsonFile(BlockReader):
     """One table's JSON file, its first records seen; a record's `line` is its number."""
 
     def __init__(
-        self, path: Path, file: str, table: XataTable, options: ReadOptions, *, block_size: int = _BLOCK_SIZE
+        self, path: AnyPath, file: str, table: XataTable, options: ReadOptions, *, block_size: int = _BLOCK_SIZE
     ) -> None:
         self._block_size = block_size
         super().__init__(path, file, table, options)

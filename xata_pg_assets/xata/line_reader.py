@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from xata_pg_assets.errors import ExportError
+from xata_pg_assets.stores import AnyPath
 from xata_pg_assets.xata.block_reader import MAX_RECORD, BlockReader, Columns, Place, check_encoding
 from xata_pg_assets.xata.byte_stream import ByteStream
 from xata_pg_assets.xata.csv_head import BOM
@@ -22,7 +22,7 @@ class LineReader(BlockReader):
     """A file whose records end with their lines; a line that cannot be read is a fault of its own."""
 
     def __init__(
-        self, path: Path, file: str, table: XataTable, options: ReadOptions, *, block_size: int = _BLOCK_SIZE
+        self, path: AnyPath, file: str, table: XataTable, options: ReadOptions, *, block_size: int = _BLOCK_SIZE
     ) -> None:
         self._block_size = block_size
         super().__init__(path, file, table, options)

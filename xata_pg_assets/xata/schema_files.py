@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xata_pg_assets.errors import SchemaError, UsageError
+from xata_pg_assets.stores import AnyPath
 from xata_pg_assets.xata.schema import XataSchema
 from xata_pg_assets.xata.schema_json import read_schema_json
 from xata_pg_assets.xata.schema_migrations import LEDGER, read_schema_migrations
@@ -21,7 +22,7 @@ SCRIPTS = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
 READERS = {".json": read_schema_json} | dict.fromkeys(SCRIPTS, read_schema_ts)
 
 
-def find_schema(source: Path) -> Path:
+def find_schema(source: AnyPath) -> AnyPath:
     """Return the schema in the export's folder, or else beside it; UsageError when there is none."""
     with reading(source):
         if not source.is_dir():
@@ -36,7 +37,7 @@ def find_schema(source: Path) -> Path:
     )
 
 
-def read_schema(path: Path) -> XataSchema:
+def read_schema(path: AnyPath) -> XataSchema:
     """Read a schema.json, a generated client or a folder of migrations; SchemaError names the file."""
     with reading(path):
         if path.is_dir():
@@ -50,13 +51,13 @@ def read_schema(path: Path) -> XataSchema:
     return reader(read_text(path), shown(str(path)))
 
 
-def _migrations(folder: Path) -> Path:
+def _migrations(folder: AnyPath) -> AnyPath:
     for migrations in (folder, folder / MIGRATIONS.name, folder / MIGRATIONS):
         if (migrations / LEDGER).exists():
             return migrations
     raise SchemaError(f"{shown(str(folder))}: no {LEDGER} of migrations in it: name the schema's file instead")
 
 
-def _forms(folder: Path) -> Iterator[Path]:
+def _forms(folder: AnyPath) -> Iterator[AnyPath]:
     yield from (folder / name for name in FILES)
     yield folder / MIGRATIONS / LEDGER

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from xata_pg_assets.errors import SchemaError
+from xata_pg_assets.stores import AnyPath
 from xata_pg_assets.xata.schema import XataColumn, XataSchema, XataTable, XataType
 from xata_pg_assets.xata.schema_columns import is_metadata, read_column, read_list, read_name
 from xata_pg_assets.xata.schema_json import decode
@@ -31,7 +31,7 @@ Tables = dict[str, Columns]
 Operation = Callable[[Tables, Mapping[str, Any]], Tables]
 
 
-def read_schema_migrations(folder: Path) -> XataSchema:
+def read_schema_migrations(folder: AnyPath) -> XataSchema:
     """Replay the migrations that the ledger of a folder names; SchemaError names the file at fault."""
     tables: Tables = {}
     done: set[str] = set()
@@ -50,7 +50,7 @@ def read_schema_migrations(folder: Path) -> XataSchema:
         return XataSchema(tuple(XataTable(name, columns) for name, columns in tables.items()))
 
 
-def _ledger(path: Path) -> Sequence[str]:
+def _ledger(path: AnyPath) -> Sequence[str]:
     names = [line.strip() for line in read_text(path).splitlines()]
     with within(shown(str(path))):
         for number, name in enumerate(names, start=1):

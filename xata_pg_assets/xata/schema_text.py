@@ -5,9 +5,9 @@ from __future__ import annotations
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from xata_pg_assets.errors import SchemaError
+from xata_pg_assets.stores import AnyPath
 
 __all__ = ["read_text", "reading", "shown", "within"]
 
@@ -15,7 +15,7 @@ __all__ = ["read_text", "reading", "shown", "within"]
 MAX_BYTES = 16 * 1024 * 1024
 
 
-def read_text(path: Path) -> str:
+def read_text(path: AnyPath) -> str:
     """Return a small file's text without its byte-order mark; SchemaError names the file."""
     with reading(path), within(shown(str(path))):
         if not path.is_file():
@@ -35,7 +35,7 @@ def _text(data: bytes) -> str:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: AnyPath) -> Iterator[None]:
     """Tell what the system refuses as SchemaError: no permission, a name too long for a file."""
     try:
         yield

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from xata_pg_assets.errors import ExportError
+from xata_pg_assets.stores import AnyPath
 from xata_pg_assets.xata.block_reader import MAX_RECORD, BlockReader, Columns, Place
 from xata_pg_assets.xata.byte_stream import ByteStream
 from xata_pg_assets.xata.csv_head import BOM, Head, columns_of, read_head
@@ -29,7 +29,7 @@ class XreplayCsv(BlockReader):
     dialect = "xreplay csv"
 
     def __init__(
-        self, path: Path, file: str, table: XataTable, options: ReadOptions, *, block_size: int = _BLOCK_SIZE
+        self, path: AnyPath, file: str, table: XataTable, options: ReadOptions, *, block_size: int = _BLOCK_SIZE
     ) -> None:
         self._block_size = block_size
         self._types = {column.name: column.type for column in table.columns}
