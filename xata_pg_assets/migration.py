@@ -919,10 +919,13 @@ def _size_of(file: TableFile | SourceTable) -> int:
 
 def _has_long_lines(file: TableFile | SourceTable) -> bool:
     """Tell whether a file begins with lines of some thousand bytes, as those with vectors or whole articles are."""
-    if not isinstance(file, TableFile):
+    if not (isinstance(file, TableFile) and isinstance(file.path, Path)):  # a store would have to be asked
         return False
-    with file.path.open("rb") as opened:
-        head = opened.read(_HEAD)
+    try:
+        with file.path.open("rb") as opened:
+            head = opened.read(_HEAD)
+    except OSError:  # the reader tells it
+        return False
     return len(head) > _LONG_LINE * (head.count(b"\n") + 1)
 
 
