@@ -48,7 +48,7 @@ def test_rows_faults_and_lines_are_those_of_a_folder(
         each["ledger"] = [line[:3] + line[4:] for line in each["ledger"]]  # type: ignore[attr-defined]
     assert images[0] == images[1]
     found = there.query("SELECT file, line, reason, raw FROM xata_migration.rejected_rows ORDER BY line")
-    assert [line[:3] for line in found] == [("posts.csv.gz", 3, "bad_value"), ("posts.csv.gz", 7, "duplicate_id")]
+    assert [line[:3] for line in found] == [("posts.csv.gz", 2, "duplicate_id"), ("posts.csv.gz", 3, "bad_value")]
     assert outcomes[1].report["source"] == f"s3://{store.bucket}/export"
     assert SECRET not in outcomes[1].out + outcomes[1].err
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator
+import pickle
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from time import monotonic
@@ -50,6 +51,13 @@ def processes() -> int:
     return max(2, min(os.cpu_count() or 2, _MAX_PROCESSES))
 
 
+def _do_step(environment: Mapping[str, str], packed: bytes) -> None:
+    """Do a step with the variables of the process that launched it: those of the warm one may be older."""
+    os.environ.clear()
+    os.environ.update(environment)
+    do_step(*pickle.loads(packed))  # noqa: S301 - our own, from a pipe
+
+
 class _ProcessSteps(EngineSteps):
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +66,8 @@ class _ProcessSteps(EngineSteps):
         self._processes: dict[str, BaseProcess] = {}
 
     def submit(self, step: str, job: ReconstructableJob, run: dg.DagsterRun, args: ExecuteStepArgs) -> None:
-        process = self._context.Process(target=do_step, args=(job, run, args), daemon=True)
+        given = (dict(os.environ), pickle.dumps((job, run, args)))
+        process = self._context.Process(target=_do_step, args=given, daemon=True)
         process.start()
         self._processes[step] = process
 
