@@ -48,7 +48,7 @@ def _sizes(sides: Mapping[str, Sequence[Point]]) -> int:
 
 def _legend(sides: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for number, (name, side) in enumerate(sides.items()):
-        left = _GAP + number * 105
+        left = _GAP + number * 98
         yield f'<rect x="{left}" y="14" width="12" height="12" fill="{_COLOURS[name]}"/>'
         yield _text(left + 16, 24, side["title"])
 
