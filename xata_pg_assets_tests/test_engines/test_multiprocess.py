@@ -41,7 +41,7 @@ def test_a_fault_is_told_once_and_the_rest_goes_on(migrating: XataPg, export: Fo
     outcome = migrating(*SPLIT)
     assert outcome.code == 3
     assert [line for line in outcome.err.splitlines() if line.startswith("error")] == [
-        "error: posts.csv:2: a quote opens here and is never closed"
+        "error: posts.csv:2: a quote is opened in this record and never closed; close it"
     ]
     assert database.value("SELECT count(*) FROM users") == 2
 
