@@ -78,7 +78,7 @@ def test_a_killed_process_is_told_in_one_line_and_the_next_run_goes_on(
         outcome = running.end(300)
     assert outcome.code == 3
     lines = [line for line in outcome.err.splitlines() if line.startswith("error")]
-    assert lines[0] == f"error: postgres__users: its process {pid} ended by signal 9; run again to continue"
+    assert lines[0] == f"error: id_mapping__users: its process {pid} ended by signal 9; run again to continue"
     assert all("left out" in line for line in lines[1:])
     assert migrating(*SPLIT).code == 0
     assert image(database.url) == wanted
