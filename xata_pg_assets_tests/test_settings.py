@@ -60,6 +60,9 @@ def test_defaults():
     found = load_settings()
     assert found.model_dump() == {
         "source": None,
+        "source_options": {},
+        "executor": "in_process",
+        "executor_options": {},
         "schema_path": None,
         "target": None,
         "home": Path(".xata_pg"),

@@ -41,7 +41,7 @@ def test_a_fault_is_told_once_and_the_rest_goes_on(migrating: XataPg, export: Fo
     outcome = migrating(*SPLIT)
     assert outcome.code == 3
     assert [line for line in outcome.err.splitlines() if line.startswith("error")] == [
-        "error: posts.csv:2: a quote opens here and is never closed"
+        "error: posts.csv:2: a quote is opened in this record and never closed; close it"
     ]
     assert database.value("SELECT count(*) FROM users") == 2
 
@@ -78,7 +78,7 @@ def test_a_killed_process_is_told_in_one_line_and_the_next_run_goes_on(
         outcome = running.end(300)
     assert outcome.code == 3
     lines = [line for line in outcome.err.splitlines() if line.startswith("error")]
-    assert lines[0] == f"error: postgres__users: its process {pid} ended by signal 9; run again to continue"
+    assert lines[0] == f"error: id_mapping__users: its process {pid} ended by signal 9; run again to continue"
     assert all("left out" in line for line in lines[1:])
     assert migrating(*SPLIT).code == 0
     assert image(database.url) == wanted

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
@@ -16,6 +17,7 @@ from time import monotonic
 
 import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableJob
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._grpc.types import ExecuteStepArgs
 
 from xata_pg_assets.assets.engines.needs import MultiprocessOptions, options_of
@@ -55,7 +57,10 @@ def _do_step(environment: Mapping[str, str], packed: bytes) -> None:
     """Do a step with the variables of the process that launched it: those of the warm one may be older."""
     os.environ.clear()
     os.environ.update(environment)
-    do_step(*pickle.loads(packed))  # noqa: S301 - our own, from a pipe
+    try:
+        do_step(*pickle.loads(packed))  # noqa: S301 - our own, from a pipe
+    except (KeyboardInterrupt, DagsterExecutionInterruptedError):  # whoever stops the run tells it
+        sys.exit(1)
 
 
 class _ProcessSteps(EngineSteps):
