@@ -13,16 +13,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
-from xata_pg_assets_tests.fix_server import Server
+from xata_pg_assets_tests.fix_server import Database, Server
 from xata_pg_assets_tests.test_cli.conftest import XataPg, export, fresh_home, inherited, migrating, xata_pg
 from xata_pg_assets_tests.test_survival.image import image
 
 __all__ = ["export", "fresh_home", "migrating", "xata_pg"]
 
 PATIENCE = 300  # seconds, on a machine that others keep busy
-# The one thing that the ledger tells of where the rows came from, not of what they are: as the process saw it
-MultiImage = dict[str, object]
+
+
+def as_url(database: Database) -> str:
+    """Write a connection string as the URL that SQLAlchemy asks for."""
+    facts = conninfo_to_dict(database.url)
+    return f"postgresql://{facts['user']}@/{facts['dbname']}?host={facts['host']}&port={facts['port']}"
 
 
 def wait_for(what: Callable[[], object]) -> None:

@@ -9,20 +9,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from xata_pg_assets_tests.fix_server import Database, Server
 from xata_pg_assets_tests.test_cli.conftest import XataPg, inherited
-from xata_pg_assets_tests.test_engines.conftest import answers, free_port, process, wait_for, worker
+from xata_pg_assets_tests.test_engines.conftest import answers, as_url, free_port, process, wait_for, worker
 from xata_pg_assets_tests.test_survival.image import image
 
 pytest.importorskip("distributed")
-
-
-def as_url(database: Database) -> str:
-    """Write a connection string as the URL that SQLAlchemy asks for."""
-    facts = conninfo_to_dict(database.url)
-    return f"postgresql://{facts['user']}@/{facts['dbname']}?host={facts['host']}&port={facts['port']}"
 
 
 @pytest.fixture
@@ -69,7 +62,7 @@ def test_a_worker_with_other_settings_migrates_nothing(
         other_naming = migrating("migrate", "--naming", "preserve", "--tables", "posts")
     assert (other_target.code, other_naming.code) == (3, 3)
     assert "error: setting target: not the database on this worker" in other_target.err
-    assert "error: setting naming: not the value on this worker" in other_naming.err
+    assert "setting naming: not the value on this worker" in other_naming.err
     assert database.value("SELECT to_regclass('public.users')") is None
 
 
