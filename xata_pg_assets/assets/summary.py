@@ -12,9 +12,10 @@ from xata_pg_assets.assets.factories import asset
 from xata_pg_assets.assets.shown import table_of
 from xata_pg_assets.assets.specs import REPORT_KEY, XataTranslator
 from xata_pg_assets.assets.step import step
-from xata_pg_assets.errors import ExitCode, counted
+from xata_pg_assets.errors import ExitCode, UsageError, counted
 from xata_pg_assets.files.columns import FileColumn
 from xata_pg_assets.migration import Migration
+from xata_pg_assets.postgres import ledger
 from xata_pg_assets.report.pace import describe_seconds
 from xata_pg_assets.report.result import Report, build_report, run_only
 from xata_pg_assets.report.time_plot import INLINE, time_plot
@@ -100,6 +101,8 @@ def make_report_asset(
 
 def _report(migration: Migration, errors: Sequence[str]) -> Report:
     with migration.reading() as conn:
+        if not ledger.exists(conn, migration.wanted_layout):
+            raise UsageError("nothing was migrated into this target yet; materialize the tables first")
         report = build_report(
             migration.plan,
             migration.wanted_layout,

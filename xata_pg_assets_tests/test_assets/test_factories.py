@@ -192,3 +192,11 @@ class TestFailure:
         monkeypatch.setattr("time.sleep", lambda _: None)
         assert run(migration, instance).success
         assert len(calls) == len(NAMES) + 1
+
+
+def test_a_report_on_nothing_is_one_line(shapes):
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = build_definitions(shapes.migration()).resolve_job_def("report")
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+    (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert failure.user_failure_data.description.startswith("nothing was migrated into this target yet; ")
