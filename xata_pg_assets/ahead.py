@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Generator, Hashable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Condition, Thread
 from typing import Generic, TypeVar
 
-__all__ = ["WorkAhead", "ahead"]
+__all__ = ["MOST_AT_ONCE", "WorkAhead", "ahead", "at_once"]
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
+
+MOST_AT_ONCE = 4
+
+
+def at_once() -> int:
+    """Return how many pieces of work go on at once: as many as there are cores, 2 at least and 4 at most."""
+    return max(2, min(os.cpu_count() or 2, MOST_AT_ONCE))
 
 
 def ahead(items: Iterator[T]) -> Generator[T, None, None]:

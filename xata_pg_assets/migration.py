@@ -21,7 +21,7 @@ from typing import Any, Literal, Protocol
 import psycopg
 
 from xata_pg_assets import __version__
-from xata_pg_assets.ahead import WorkAhead
+from xata_pg_assets.ahead import MOST_AT_ONCE, WorkAhead, at_once
 from xata_pg_assets.errors import (
     ExportError,
     TargetError,
@@ -86,8 +86,6 @@ Step = Literal["staging", "mapping", "loading", "checking", "indexing", "copying
 
 # A step of a table, by its Xata name
 Piece = tuple[str, Step]
-
-_MAX_THREADS = 4
 
 # Bytes of an export that are worth a second of waiting, and the most seconds
 _PATIENCE, _MAX_PATIENCE = 32_000_000, 20
@@ -332,7 +330,7 @@ class Migration:
         self._ahead = WorkAhead(
             lambda piece: self._steps[piece[1]](self.plan.by_xata_name[piece[0]]),
             {(table.xata_name, step): needs for table in chosen for step, needs in self._needs(table).items()},
-            threads=max(2, min(cores, _MAX_THREADS)),
+            threads=at_once(),
             is_good=_lets_others_follow,
             kind=lambda piece: piece[1],
             # A reader takes up to 250 MB; a load of what is there already changes rows of others
@@ -369,7 +367,7 @@ class Migration:
             self._ahead.wait([(name, "staging") for name in sizes], patience)
 
     @property
-    def _steps(self) -> Mapping[Step, Callable[[TargetTable], Any]]:
+    def _steps(self) -> Mapping[Step, Callable[..., Any]]:
         return {"staging": self._stage, "mapping": self._map_ids, "loading": self._load, "checking": self._check}
 
     def _needs(self, table: TargetTable) -> Mapping[Step, Sequence[Piece]]:
@@ -396,8 +394,8 @@ class Migration:
             "checking": [(member.xata_name, "loading") for member in members],
         }
 
-    def _ahead_or_now(self, table: TargetTable, step: Step) -> Any:
-        work = partial(self._steps[step], table)
+    def _ahead_or_now(self, table: TargetTable, step: Step, *more: Any) -> Any:
+        work = partial(self._steps[step], table, *more)
         return work() if self._ahead is None else self._ahead.get((table.xata_name, step), work)
 
     def stage(self, table: TargetTable) -> ledger.Entry:
@@ -461,9 +459,7 @@ class Migration:
 
     def load(self, table: TargetTable, shards: Collection[str] | None = None) -> ledger.Entry:
         """Bring the target table to what is staged, or those of its shards that are named."""
-        if self._ahead is None:
-            return self._load(table, shards)
-        line: ledger.Entry = self._ahead.get((table.xata_name, "loading"), partial(self._load, table, shards))
+        line: ledger.Entry = self._ahead_or_now(table, "loading", shards)
         return line
 
     def _load(self, table: TargetTable, shards: Collection[str] | None = None) -> ledger.Entry:
@@ -481,7 +477,7 @@ class Migration:
                 policy,
                 again,
                 sessions=partial(self._shard_session, table),
-                threads=min(os.cpu_count() or 2, _MAX_THREADS),
+                threads=min(os.cpu_count() or 2, MOST_AT_ONCE),
                 chosen=shards or self._chosen_shards,
                 progress=partial(self.observer.tell, table),
             )

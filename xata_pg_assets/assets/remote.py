@@ -16,7 +16,7 @@ from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import TargetTable
 from xata_pg_assets.settings import load_settings
 
-__all__ = ["job_of", "make_job", "reconstructable_job"]
+__all__ = ["Part", "job_of", "make_job", "reconstructable_job"]
 
 
 @dataclass(frozen=True, slots=True)

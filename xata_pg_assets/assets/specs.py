@@ -185,8 +185,10 @@ class XataTranslator:
 
     def _mapping(self, table: TargetTable, key: dg.AssetKey) -> dg.PartitionMapping | None:
         """Return how the shards of a table need an asset that has shards as well: all need all of them."""
+        if table.shards == 1:
+            return None
         in_shards = [postgres_key(other) for other in self.plan.tables if other.shards > 1]
-        return dg.AllPartitionMapping() if table.shards > 1 and key in in_shards else None
+        return dg.AllPartitionMapping() if key in in_shards else None
 
     def get_vector_index_spec(self, table: TargetTable, index: VectorIndex) -> dg.AssetSpec:
         """The index of a vector column, built when the table is loaded."""

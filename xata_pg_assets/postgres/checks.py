@@ -103,11 +103,11 @@ def run_checks(
     Of a table whose shards are not all in, each says so and nothing is written: it was not checked.
     """
     started = perf_counter()
-    lacking = ledger.entry(conn, layout, table).unfinished
+    checker = _Checker(conn, layout, plan, table, budgets)
+    lacking = checker.line.unfinished
     if lacking:
         asked = [name for name in checks_of(table) if names is None or name in names]
         return [CheckResult(name, False, f"not checked yet: {lacking}", severity="WARN") for name in asked]
-    checker = _Checker(conn, layout, plan, table, budgets)
     results = [checker.run(name) for name in checks_of(table) if names is None or name in names]
     with conn.transaction():
         line = ledger.entry(conn, layout, table)

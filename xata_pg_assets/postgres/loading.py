@@ -173,8 +173,11 @@ class Loader:
 
     def _refuse_unmade_parents(self, line: ledger.Entry) -> None:
         """A link to a table that was never made would be no link at all."""
-        for parent in self.plan.upstream(self.table) if line.staged_rows else ():
-            lacking = ledger.entry(self.conn, self.layout, parent).unfinished
+        parents = self.plan.upstream(self.table) if line.staged_rows else ()
+        lines = ledger.entries(self.conn, self.layout) if parents else {}
+        for parent in parents:
+            of_parent = lines.get(parent.xata_name)
+            lacking = of_parent.unfinished if of_parent else None
             if lacking:
                 raise TargetError(
                     f"table {self.table.xata_name}: links to {parent.xata_name}, of which {lacking}; "
@@ -292,11 +295,11 @@ class Loader:
             self.conn.execute(statement.format(**names))
 
 
-def insert_rows(expected: Expected) -> sql.Composed:
-    """Insert the expected rows; a WHERE may follow."""
+def insert_rows(expected: Expected, into: sql.Identifier | None = None) -> sql.Composed:
+    """Insert the expected rows, into the target table or another of its columns; a WHERE may follow."""
     columns = comma(sql.Identifier(column.name) for column in expected.table.columns)
     return sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(
-        expected.layout.target(expected.table), columns, expected.values, expected.source
+        into or expected.layout.target(expected.table), columns, expected.values, expected.source
     )
 
 

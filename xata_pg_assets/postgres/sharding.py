@@ -42,9 +42,9 @@ from xata_pg_assets.postgres.bootstrap import lock, share_lock
 from xata_pg_assets.postgres.catalog import exists, is_type, name_is_a_type
 from xata_pg_assets.postgres.connection import Connection
 from xata_pg_assets.postgres.dangling import DanglingLinks, DanglingPolicy, ReadAgain
-from xata_pg_assets.postgres.expected import Expected, comma
+from xata_pg_assets.postgres.expected import Expected
 from xata_pg_assets.postgres.layout import Layout
-from xata_pg_assets.postgres.loading import Changes, Loader, still_referenced
+from xata_pg_assets.postgres.loading import Changes, Loader, insert_rows, still_referenced
 from xata_pg_assets.postgres.staging import BUILDING
 
 __all__ = ["Sessions", "load"]
@@ -267,12 +267,7 @@ class _ShardLoader(Loader):
         """Insert or change the rows at a place; return what was done, and how many rows are there."""
         expected = replace(replace(self, is_exact=shards.is_exact)._expected(), part=place)
         if shards.is_first:
-            columns = comma(sql.Identifier(column.name) for column in self.table.columns)
-            inserted = self.conn.execute(
-                sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(
-                    self.layout.building(self.table), columns, expected.values, expected.source
-                )
-            ).rowcount
+            inserted = self.conn.execute(insert_rows(expected, self.layout.building(self.table))).rowcount
             return Changes(inserted), inserted
         changes = Changes(self._insert_new(expected), self._update(expected))
         row = self.conn.execute(

@@ -17,7 +17,7 @@ from dagster._core.definitions.reconstruct import ReconstructableJob
 from dagster._grpc.types import ExecuteStepArgs
 from distributed import Client, Future, KilledWorker, LocalCluster
 
-from xata_pg_assets.assets.engines.multiprocess import processes
+from xata_pg_assets.ahead import at_once
 from xata_pg_assets.assets.engines.needs import DaskOptions, options_of
 from xata_pg_assets.assets.engines.steps import EngineExecutor, EngineSteps, do_step, reason_of
 from xata_pg_assets.errors import TransientError
@@ -83,7 +83,7 @@ def _reason(error: BaseException) -> str:
 @contextmanager
 def _local(options: DaskOptions) -> Iterator[LocalCluster]:
     """Start workers of this machine, which end with the run."""
-    workers = options.n_workers or processes()
+    workers = options.n_workers or at_once()
     # Several threads of one process would share what Dagster keeps for a step
     with LocalCluster(
         n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL

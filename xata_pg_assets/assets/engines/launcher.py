@@ -11,7 +11,6 @@ from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 
-from xata_pg_assets.assets.engines import multiprocess
 from xata_pg_assets.assets.engines.needs import refuse_unfit_executor
 from xata_pg_assets.assets.handover import HANDOVER_TAG, hand_over
 from xata_pg_assets.migration import Migration
@@ -66,6 +65,8 @@ class _Launcher(dg.Executor):
 def _opened(settings: Settings, init: dg.InitExecutorContext) -> AbstractContextManager[dg.Executor]:
     """Open the engine's own executor; its packages are imported here and nowhere before."""
     if settings.executor == "multiprocess":
+        from xata_pg_assets.assets.engines import multiprocess  # noqa: PLC0415
+
         return multiprocess.opened(settings)
     if settings.executor == "dask":
         from xata_pg_assets.assets.engines import dask  # noqa: PLC0415

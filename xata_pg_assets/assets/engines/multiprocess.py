@@ -20,11 +20,12 @@ from dagster._core.definitions.reconstruct import ReconstructableJob
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._grpc.types import ExecuteStepArgs
 
+from xata_pg_assets.ahead import at_once
 from xata_pg_assets.assets.engines.needs import MultiprocessOptions, options_of
 from xata_pg_assets.assets.engines.steps import EngineExecutor, EngineSteps, do_step
 from xata_pg_assets.settings import Settings
 
-__all__ = ["opened", "processes"]
+__all__ = ["opened"]
 
 # Imported once, or each step would take a second longer
 _PRELOADED = [
@@ -33,7 +34,6 @@ _PRELOADED = [
     "dagster_postgres",
     "alembic.command",
 ]
-_MAX_PROCESSES = 4
 _SECONDS_TO_END = 15
 
 
@@ -43,14 +43,9 @@ def opened(settings: Settings) -> Iterator[dg.Executor]:
     options = options_of(settings, MultiprocessOptions)
     steps = _ProcessSteps()
     try:
-        yield EngineExecutor(steps, options.max_concurrent or processes(), seconds=0.05, health_seconds=1)
+        yield EngineExecutor(steps, options.max_concurrent or at_once(), seconds=0.05, health_seconds=1)
     finally:
         steps.close()
-
-
-def processes() -> int:
-    """Return how many steps are done at once: as many as there are cores, 2 at least and 4 at most."""
-    return max(2, min(os.cpu_count() or 2, _MAX_PROCESSES))
 
 
 def _do_step(environment: Mapping[str, str], packed: bytes) -> None:
