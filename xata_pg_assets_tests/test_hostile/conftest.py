@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from xata_pg_assets_tests.test_cli.conftest import Outcome, XataPg, export, fresh_home, migrating, xata_pg
@@ -18,8 +19,9 @@ def measured(xata_pg: XataPg, *arguments: str | Path) -> tuple[Outcome, int]:
     process = xata_pg.start(*arguments)
     status, peak = Path(f"/proc/{process.process.pid}/status"), 0
     while process.process.is_alive():
-        lines = status.read_text().splitlines() if status.exists() else []
-        peak = max([peak, *(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))])
+        with suppress(FileNotFoundError, ProcessLookupError):  # it may end while it is looked at
+            lines = status.read_text().splitlines()
+            peak = max([peak, *(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))])
         time.sleep(0.02)
     return process.end(PATIENCE), peak
 
