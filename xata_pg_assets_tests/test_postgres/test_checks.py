@@ -9,8 +9,10 @@ import psycopg
 import pytest
 
 from xata_pg_assets.migration import Migration
-from xata_pg_assets.postgres.checks import CHECKS, CheckResult, run_checks
+from xata_pg_assets.postgres import checks
+from xata_pg_assets.postgres.checks import CHECKS, CheckResult, quick_evidence_query, run_checks
 from xata_pg_assets.postgres.connection import connect
+from xata_pg_assets.postgres.expected import expected_rows
 from xata_pg_assets.xata.schema import XataSchema
 from xata_pg_assets_tests.fix_export import METADATA, Export, NewExport, column, link, migrate, table
 from xata_pg_assets_tests.fix_server import Server
@@ -114,6 +116,79 @@ def test_a_wrong_row_turns_just_its_checks_red(migrated: Migrated, what: str):
         migrated.conn.execute(statement)
         red = {name for name, result in migrated.results().items() if not result.passed}
     assert red == expected
+
+
+_LINKS = {
+    "led elsewhere": "UPDATE c SET p_id = 2 WHERE id = 1",
+    "lost": "UPDATE c SET p_id = NULL WHERE id = 2",
+    "made up": "UPDATE c SET p_id = 1 WHERE id = 6",
+    "made up to a row of the user's own": "INSERT INTO p VALUES (99); UPDATE c SET p_id = 99 WHERE id = 6",
+    "led to a row of the user's own": "INSERT INTO p VALUES (99); UPDATE c SET p_id = 99 WHERE id = 1",
+    "right, and the mapping turned round": (
+        "ALTER TABLE p_id_mapping DROP CONSTRAINT p_id_mapping_new_id_key; UPDATE p_id_mapping SET new_id = 3 - new_id"
+    ),
+    "right, and the mapping with a gap": "UPDATE p_id_mapping SET new_id = 3 WHERE new_id = 2",
+    "led by a mapping with two lines of one id": (
+        "ALTER TABLE p_id_mapping DROP CONSTRAINT p_id_mapping_new_id_key, DROP CONSTRAINT p_id_mapping_pkey;"
+        "UPDATE p_id_mapping SET new_id = 1; INSERT INTO p_id_mapping VALUES ('p3', 3)"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def crowded(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migrated]:
+    """Many rows link to few."""
+    schema = XataSchema((table("c", link("p", "p"), link("q", "c")), table("p")))
+    export = Export(tmp_path_factory.mktemp("export"), server.new_database(), schema)
+    export.rows("p", "id", [["p1"], ["p2"]])
+    links = ["p1", "p2", "p2", "p1", "p2", None]
+    export.rows("c", ["id", "p", "q"], [[f"c{number}", to, None] for number, to in enumerate(links)])
+    migration = export.migration()
+    assert migrate(migration).red == {}
+    with connect(export.database.url) as conn:
+        conn.execute("SET search_path = public, xata_migration")
+        yield Migrated(migration, conn)
+
+
+@pytest.mark.parametrize("what", _LINKS)
+@pytest.mark.parametrize("most", [500_000, 0], ids=["listed", "joined"])
+def test_a_wrong_link_of_many_to_few_is_seen(crowded: Migrated, monkeypatch: pytest.MonkeyPatch, what: str, most: int):
+    monkeypatch.setattr(checks, "_MOST_LISTED", most)
+    plan = crowded.migration.plan
+    expected = expected_rows(crowded.conn, crowded.migration.layout, plan, plan.by_xata_name["c"])
+    assert ("listed" in quick_evidence_query(expected).as_string(None)) is bool(most)
+    with crowded.conn.transaction(force_rollback=True):
+        crowded.conn.execute(_LINKS[what])
+        assert not crowded.results("c")["foreign_keys"].passed
+
+
+def test_links_by_long_ids_are_checked_to_their_last_character(new_export: NewExport):
+    long = "long" * 40  # no `name` holds it
+    export = new_export(table("c", link("p", "p")), table("p"))
+    export.rows("p", "id", [[f"{long}1"], [f"{long}2"]])
+    export.rows("c", ["id", "p"], [[f"c{number}", f"{long}{number % 2 + 1}"] for number in range(6)])
+    migration = export.migration()
+    assert migrate(migration).red == {}
+    with connect(export.database.url) as conn:
+        conn.execute("UPDATE public.c SET p_id = 2 WHERE id = 1")
+        (check,) = run_checks(
+            conn, migration.layout, migration.plan, migration.plan.by_xata_name["c"], ["foreign_keys"]
+        )
+    assert (check.passed, len(check.rows)) == (False, 1)
+
+
+def test_ids_with_gaps_between_are_checked_all_the_same(new_export: NewExport):
+    export = new_export(table("c", link("p", "p")), table("p"))
+    export.rows("p", "id", [["p1"], ["p2"]])
+    rows = [[f"c{number}", f"p{number % 2 + 1}"] for number in range(6)]
+    export.rows("c", ["id", "p"], rows)
+    assert migrate(export.migration()).red == {}
+    with connect(export.database.url) as conn:
+        conn.execute("INSERT INTO public.p VALUES (7)")
+        export.rows("p", "id", [["p1"], ["p2"], ["p3"]])
+        export.rows("c", ["id", "p"], [*rows, ["c7", "p3"], ["c8", "p3"]])
+        assert migrate(export.migration()).red == {}
+        assert conn.execute("SELECT DISTINCT p_id FROM public.c ORDER BY 1").fetchall() == [(1,), (2,), (8,)]
 
 
 def test_rows_of_the_users_own_are_no_fault(migrated: Migrated):
