@@ -500,7 +500,7 @@ def quick_evidence_query(expected: Expected) -> sql.Composed:
             statements.get("list_old_ids").format(mapping=expected.layout.mapping(parent)),
             sql.Identifier(parent.mapping),
         )
-        for parent in parents.values()
+        for parent in dict.fromkeys(parents.values())
     )
     return sql.SQL("WITH listed AS MATERIALIZED (SELECT {}) {}").format(lists, query)
 

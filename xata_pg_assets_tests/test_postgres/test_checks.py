@@ -138,11 +138,11 @@ _LINKS = {
 @pytest.fixture(scope="module")
 def crowded(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migrated]:
     """Many rows link to few."""
-    schema = XataSchema((table("c", link("p", "p"), link("q", "c")), table("p")))
+    schema = XataSchema((table("c", link("p", "p"), link("q", "p"), link("r", "c")), table("p")))
     export = Export(tmp_path_factory.mktemp("export"), server.new_database(), schema)
     export.rows("p", "id", [["p1"], ["p2"]])
     links = ["p1", "p2", "p2", "p1", "p2", None]
-    export.rows("c", ["id", "p", "q"], [[f"c{number}", to, None] for number, to in enumerate(links)])
+    export.rows("c", ["id", "p", "q", "r"], [[f"c{number}", to, "p1", None] for number, to in enumerate(links)])
     migration = export.migration()
     assert migrate(migration).red == {}
     with connect(export.database.url) as conn:
