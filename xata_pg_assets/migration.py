@@ -137,6 +137,7 @@ class Migration:
         self.observer: Observer = observer or Nobody()
         self._ahead: WorkAhead[Piece, Any] | None = None
         self._sessions = set[Connection]()
+        self._checked: dict[str, list[checks.CheckResult]] = {}
         self._chosen_shards: Collection[str] | None = None
         self._is_stopped = False
         self._run_lock: RunLock | None = None
@@ -155,7 +156,7 @@ class Migration:
         other = copy(self)
         for name in ("files", "layout", "url"):
             other.__dict__.pop(name, None)
-        other._sessions = set()
+        other._sessions, other._checked = set(), {}
         return other
 
     @cached_property
@@ -327,6 +328,7 @@ class Migration:
         chosen = [table for table in self.plan.tables if tables is None or table in tables]
         cores = os.cpu_count() or 2
         self._chosen_shards, self._is_stopped = shards, False
+        self._checked.clear()
         self._ahead = WorkAhead(
             lambda piece: self._steps[piece[1]](self.plan.by_xata_name[piece[0]]),
             {(table.xata_name, step): needs for table in chosen for step, needs in self._needs(table).items()},
@@ -468,7 +470,12 @@ class Migration:
             self.refuse_accepted(conn)
             self._restage_lost(conn, table)
             if table.shards == 1:
-                return loading.load(conn, self.layout, self.plan, table, policy, again)
+                unseen = partial(self._checking_unseen, conn, table)
+                try:
+                    return loading.load(conn, self.layout, self.plan, table, policy, again, unseen)
+                except BaseException:
+                    self._checked.pop(table.xata_name, None)
+                    raise
             return sharding.load(
                 conn,
                 self.layout,
@@ -481,6 +488,31 @@ class Migration:
                 chosen=shards or self._chosen_shards,
                 progress=partial(self.observer.tell, table),
             )
+
+    @contextmanager
+    def _checking_unseen(self, conn: Connection, table: TargetTable) -> Iterator[bool]:
+        """Check a table ahead in the transaction that makes it, where it is complete with its own load.
+
+        Whoever reads it first after that makes PostgreSQL mark every page, and write all of them again for it. The
+        rows are compared before there are foreign keys, which lock the tables linked to. What goes wrong here goes
+        wrong again in the check itself, which tells it.
+        """
+        evidence: checks.Evidence | None = None
+        if self._ahead is not None and not table.cycle:
+            with suppress(psycopg.Error), conn.transaction():
+                evidence = checks.gather(conn, self.layout, self.plan, table)
+        yield evidence is not None and evidence.has_all_links
+        if evidence is None:
+            return
+        self.observer.end(table, "loading")
+        self.observer.begin(table, "checking", None)
+        try:
+            with suppress(psycopg.Error), conn.transaction():
+                self._checked[table.xata_name] = checks.run_checks(
+                    conn, self.layout, self.plan, table, budgets=self._budgets, evidence=evidence
+                )
+        finally:
+            self.observer.end(table, "checking")
 
     @contextmanager
     def _shard_session(self, table: TargetTable, shard: str) -> Iterator[Connection]:
@@ -507,6 +539,9 @@ class Migration:
         return results
 
     def _check(self, table: TargetTable, names: Collection[str] | None = None) -> list[checks.CheckResult]:
+        checked = self._checked.pop(table.xata_name, None)
+        if checked is not None and names is None:
+            return checked
         with self.session(table, "checking") as conn:
             if self._restage_lost(conn, table) and self.settings.dangling_links != "fail":
                 with conn.transaction():

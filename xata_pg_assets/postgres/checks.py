@@ -32,9 +32,11 @@ __all__ = [
     "REWRITING_CHECKS",
     "Budgets",
     "CheckResult",
+    "Evidence",
     "checks_of",
     "compared_columns",
     "evidence_query",
+    "gather",
     "lost_or_extra",
     "overrun",
     "quick_evidence_query",
@@ -89,6 +91,18 @@ class CheckResult:
     severity: Literal["ERROR", "WARN"] = "ERROR"
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the checks ask about the rows of a table: counts by what is counted, and the seconds that it took.
+
+    `has_all_links` tells that no link of the export is lost.
+    """
+
+    counts: Mapping[str, int]
+    has_all_links: bool
+    seconds: float
+
+
 def checks_of(table: TargetTable) -> Mapping[str, str]:
     """Return the checks that stand on a table, each with what it promises."""
     return {**CHECKS, **REWRITING_CHECKS} if table.rewritten else CHECKS
@@ -101,13 +115,15 @@ def run_checks(
     table: TargetTable,
     names: Collection[str] | None = None,
     budgets: Budgets = Budgets(),
+    evidence: Evidence | None = None,
 ) -> list[CheckResult]:
     """Run the named checks on a loaded table, all by default, and write their ends into the ledger.
 
-    Of a table whose shards are not all in, each says so and nothing is written: it was not checked.
+    They gather the evidence themselves, unless that was done since the rows last changed. Of a table whose shards are
+    not all in, each says so and nothing is written: it was not checked.
     """
-    started = perf_counter()
-    checker = _Checker(conn, layout, plan, table, budgets)
+    started = perf_counter() - (evidence.seconds if evidence else 0)
+    checker = _Checker(conn, layout, plan, table, budgets, evidence)
     lacking = checker.line.unfinished
     if lacking:
         asked = [name for name in checks_of(table) if names is None or name in names]
@@ -136,6 +152,14 @@ def run_checks(
     return results
 
 
+def gather(conn: Connection, layout: Layout, plan: Plan, table: TargetTable) -> Evidence:
+    """Gather the evidence for a table whose rows are in, whether or not its keys are made yet."""
+    started = perf_counter()
+    counts = _Checker(conn, layout, plan, table, Budgets()).evidence
+    has_all_links = all(counts[f"resolved_{number}"] == counts[f"links_{number}"] for number in range(len(table.links)))
+    return Evidence(counts, has_all_links, perf_counter() - started)
+
+
 def overrun(conn: Connection, layout: Layout, plan: Plan, budgets: Budgets) -> list[tuple[TargetTable, str]]:
     """Return the tables, each with the check, that passed before a later table went over a budget."""
     lines = ledger.entries(conn, layout)
@@ -156,7 +180,16 @@ def overrun(conn: Connection, layout: Layout, plan: Plan, budgets: Budgets) -> l
 class _Checker:
     """Checks one table."""
 
-    def __init__(self, conn: Connection, layout: Layout, plan: Plan, table: TargetTable, budgets: Budgets) -> None:
+    def __init__(
+        self,
+        conn: Connection,
+        layout: Layout,
+        plan: Plan,
+        table: TargetTable,
+        budgets: Budgets,
+        evidence: Evidence | None = None,
+    ) -> None:
+        self._gathered = evidence
         self.conn = conn
         self.layout = layout
         self.plan = plan
@@ -190,6 +223,8 @@ class _Checker:
         Where every link leads to the row that bears the id in the export, that is all; only else is each of
         these ids looked up in turn, to tell wrong links from dangling ones.
         """
+        if self._gathered is not None:
+            return self._gathered.counts
         numbers = range(len(self.table.links))
         counts = self._counted(quick_evidence_query(self.expected))
         if counts["found"] == counts["staged"] and not any(counts[f"other_{number}"] for number in numbers):

@@ -75,14 +75,14 @@ class DanglingLinks:
         ).fetchone()
         return int(row[0]) if row else 0
 
-    def lost(self) -> list[TargetColumn]:
+    def lost(self) -> tuple[TargetColumn, ...]:
         """Return the links of a table just made that have fewer values than were staged: cheaper than to look."""
         columns = self.table.links
         if not columns:
-            return []
+            return ()
         staged = self._counts(self.layout.staging(self.table), [column.staging for column in columns])
         stored = self._counts(self.layout.target(self.table), [column.name for column in columns])
-        return [column for column, here, there in zip(columns, staged, stored, strict=True) if here != there]
+        return tuple(column for column, here, there in zip(columns, staged, stored, strict=True) if here != there)
 
     def _counts(self, table: sql.Identifier, names: Iterable[str]) -> TupleRow:
         query = sql.SQL("SELECT {} FROM {}").format(

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from psycopg import errors as pg
@@ -26,6 +27,7 @@ from xata_pg_assets.postgres.layout import Layout
 __all__ = [
     "Changes",
     "Loader",
+    "Unseen",
     "floor_query",
     "insert_rows",
     "load",
@@ -34,6 +36,9 @@ __all__ = [
     "sequence_floor",
     "still_referenced",
 ]
+
+
+Unseen = Callable[[], AbstractContextManager[bool | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +54,31 @@ class Changes:
 
 
 def load(
-    conn: Connection, layout: Layout, plan: Plan, table: TargetTable, policy: DanglingPolicy, read_again: ReadAgain
+    conn: Connection,
+    layout: Layout,
+    plan: Plan,
+    table: TargetTable,
+    policy: DanglingPolicy,
+    read_again: ReadAgain,
+    unseen: Unseen = nullcontext,
 ) -> ledger.Entry:
     """Bring the target table to what is staged, in one transaction with its keys and its ledger line.
+
+    `unseen` is what is to be done besides in the transaction of a first load: entered when the rows are in, and left
+    when all is made, before anybody else sees the table. What it yields tells whether no link is known to be lost.
 
     Raises:
         ExportError: a link dangles, and the policy or a NOT NULL forbids it.
         TargetError: the table is not ours, or has other columns than planned.
         TransientError: the staged rows are gone (the server crashed).
     """
+    loader = Loader(conn, layout, plan, table, policy, read_again)
     try:
-        return Loader(conn, layout, plan, table, policy, read_again).load()
+        return loader.load(unseen)
     except pg.ForeignKeyViolation:
         # A row of a parent was removed by hand: its mapping is no proof of it any more
         try:
-            return Loader(conn, layout, plan, table, policy, read_again, is_exact=True).load()
+            return replace(loader, is_exact=True).load(unseen)
         except pg.ForeignKeyViolation:
             raise still_referenced(table) from None
     except pg.RestrictViolation:
@@ -90,9 +105,9 @@ class Loader:
     read_again: ReadAgain
     is_exact: bool = False
 
-    def load(self) -> ledger.Entry:
+    def load(self, unseen: Unseen = nullcontext) -> ledger.Entry:
         started = perf_counter()
-        with self.conn.transaction():
+        with self.conn.transaction(), ExitStack() as besides:
             self._lock()
             line = ledger.entry(self.conn, self.layout, self.table)
             target = self.layout.target(self.table)
@@ -107,7 +122,13 @@ class Loader:
                 expected = self._expected()
                 waiting = keys.waiting(self.conn, expected)
                 changes = self._first(expected, line) if is_first else self._difference(expected, waiting)
-                dangling = links.write_down(expected, links.lost() if is_first else self.table.links)
+                lost = self.table.links
+                if is_first:
+                    loaded = perf_counter()
+                    has_all_links = besides.enter_context(unseen())
+                    started += perf_counter() - loaded
+                    lost = () if has_all_links else links.lost()
+                dangling = links.write_down(expected, lost)
                 facts = {"target_rows": line.staged_rows, "dangling_links": dangling}
             if line.shards is not None:  # it was in shards before
                 self.conn.execute(ddl.drop_building(self.layout, self.table))

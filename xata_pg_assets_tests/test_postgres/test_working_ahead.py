@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
 from xata_pg_assets import migration as migrations
-from xata_pg_assets.migration import Nobody
-from xata_pg_assets_tests.fix_export import NewExport, checks_of, column, table
+from xata_pg_assets.errors import TargetError
+from xata_pg_assets.migration import Migration, Nobody
+from xata_pg_assets.plan.tables import Plan, TargetTable
+from xata_pg_assets.postgres import checks, ledger
+from xata_pg_assets.postgres.catalog import exists
+from xata_pg_assets.postgres.connection import Connection, connect
+from xata_pg_assets.postgres.layout import Layout
+from xata_pg_assets_tests.fix_export import Export, NewExport, checks_of, column, link, table
 
 GENEROUS = 30
 
@@ -46,3 +53,73 @@ def test_whoever_waits_for_the_readers_waits_for_many_rows_only(
         for step in ("stage", "map_ids", "load"):
             getattr(migration, step)(migration.plan.tables[0])
         assert all(check.passed for check in checks_of(migration, migration.plan.tables[0]).values())
+
+
+class TestChecksBeforeTheTableIsSeen:
+    """A table's first checks run in the transaction that makes it."""
+
+    @pytest.fixture
+    def export(self, new_export: NewExport) -> Export:
+        export = new_export(table("a", column("n", "int"), link("p", "p")), table("p"))
+        export.rows("p", "id", [["p1"], ["p2"]])
+        export.rows("a", "id,n,p", [[f"a{number}", str(number), f"p{number % 3}"] for number in range(9)])
+        return export
+
+    def test_nobody_sees_it_before(self, export: Export, monkeypatch: pytest.MonkeyPatch):
+        seen, run_checks = dict[str, bool](), checks.run_checks
+
+        def watched(conn: Connection, layout: Layout, plan: Plan, of: TargetTable, *args: Any, **more: Any) -> Any:
+            with connect(export.database.url) as other:
+                seen[of.name] = exists(other, layout.target(of))
+            return run_checks(conn, layout, plan, of, *args, **more)
+
+        monkeypatch.setattr(checks, "run_checks", watched)
+        migration = export.migration(max_dangling_links=3)
+        assert _migrated_ahead(migration) == {"a": set(), "p": set()}
+        assert seen == {"a": False, "p": False}
+        assert migration.line(migration.plan.by_xata_name["a"]).dangling_links == 3
+        assert _migrated_ahead(migration) == {"a": set(), "p": set()}
+        assert seen == {"a": True, "p": True}  # of a table that is there already
+
+    @pytest.mark.parametrize("what", ["gather", "run_checks"])
+    def test_an_error_in_them_loses_no_row(self, export: Export, monkeypatch: pytest.MonkeyPatch, what: str):
+        whole, failed = getattr(checks, what), set[str]()
+
+        def failing_first(
+            conn: Connection, layout: Layout, plan: Plan, of: TargetTable, *args: Any, **more: Any
+        ) -> Any:
+            if of.name in failed:
+                return whole(conn, layout, plan, of, *args, **more)
+            failed.add(of.name)
+            return conn.execute("SELECT 1/0")
+
+        monkeypatch.setattr(checks, what, failing_first)
+        assert _migrated_ahead(export.migration(max_dangling_links=3)) == {"a": set(), "p": set()}
+        assert failed == {"a", "p"}
+
+    def test_those_of_a_load_that_failed_are_of_no_table(self, export: Export, monkeypatch: pytest.MonkeyPatch):
+        record = ledger.record
+
+        def failing_at_last(conn: Connection, layout: Layout, of: TargetTable, **facts: Any) -> None:
+            record(conn, layout, of, **facts)
+            if facts.get("checks"):
+                conn.execute("CREATE TABLE public.late (id int, UNIQUE (id) DEFERRABLE INITIALLY DEFERRED)")
+                conn.execute("INSERT INTO public.late VALUES (1), (1)")
+
+        monkeypatch.setattr(ledger, "record", failing_at_last)
+        migration = export.migration()
+        of_p = migration.plan.by_xata_name["p"]
+        with migration.working_ahead([of_p]):
+            with pytest.raises(TargetError, match="late"):
+                migration.load(of_p)
+            monkeypatch.setattr(ledger, "record", record)
+            assert not any(check.passed for check in checks_of(migration, of_p).values())
+
+
+def _migrated_ahead(migration: Migration) -> dict[str, set[str]]:
+    """Migrate; return the red checks of each table."""
+    with migration.working_ahead():
+        return {
+            each.name: {check.name for check in migration.check(each) if not check.passed}
+            for each in migration.plan.tables
+        }
