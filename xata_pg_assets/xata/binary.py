@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, groupby
 from struct import Struct
 from typing import Any
 
@@ -22,7 +22,7 @@ __all__ = ["HEADER", "TRAILER", "BinaryEncoder", "binary_encoder"]
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
-_COUNT, _VECTOR = Struct(">h"), Struct(">hh")
+_VECTOR = Struct(">hh")
 _JSONB_VERSION = b"\1"
 # PostgreSQL counts from the year 2000
 _POSTGRES_EPOCH = microseconds("2000-01-01T00:00:00Z")
@@ -37,8 +37,8 @@ _METADATA = {
 }
 
 Bools = npt.NDArray[np.bool_]
-# Makes of cells that are all there what PostgreSQL receives: values of one width, one after the other, in bytes
-FixedWidth = Callable[[Any], bytes]
+Column = npt.NDArray[Any]  # values of one width, each of them there
+Piece = Any  # a Column, or a binary array
 
 
 def binary_encoder(table: XataTable, columns: Sequence[str]) -> BinaryEncoder:
@@ -55,16 +55,17 @@ class BinaryEncoder:
     def __init__(self, types: Mapping[str, XataType], dimensions: Mapping[str, int]) -> None:
         self._types = types
         self._dimensions = dimensions
-        self._start = pa.scalar(_COUNT.pack(len(types)), pa.binary())
 
     def encode(self, columns: Mapping[str, Any]) -> bytes:
         """Encode rows, given as text arrays with null for NULL."""
-        fields = chain.from_iterable(self._field(name, columns[name]) for name in self._types)
-        rows = pc.binary_join_element_wise(self._start, *fields, _NOTHING, null_handling="replace")
-        data: bytes = rows.buffers()[2].to_pybytes()
+        rows = len(next(iter(columns.values())))
+        pieces: list[Piece] = [np.full(rows, len(self._types), ">i2")]
+        pieces += chain.from_iterable(self._field(name, columns[name]) for name in self._types)
+        joined = pc.binary_join_element_wise(*_merged(pieces), _NOTHING, null_handling="replace")
+        data: bytes = joined.buffers()[2].to_pybytes()
         return data
 
-    def _field(self, name: str, cells: Any) -> list[Any]:
+    def _field(self, name: str, cells: Any) -> list[Piece]:
         """Return what makes up the column's fields, piece by piece: first comes the size, -1 for NULL."""
         type_ = self._types[name]
         is_there: Bools = cells.is_valid().to_numpy(zero_copy_only=False)
@@ -74,8 +75,9 @@ class BinaryEncoder:
             numbers = _fixed(_float4s(cells.drop_null()), 4 * dimension, is_there)
             return [_sizes(4 + 4 * dimension, is_there), _fixed(head, 4, is_there), numbers]
         if type_ in _FIXED:
-            width, encode = _FIXED[type_]
-            return [_sizes(width, is_there), _fixed(encode(cells.drop_null()), width, is_there)]
+            values = _FIXED[type_](cells.drop_null())
+            width = values.itemsize
+            return [_sizes(width, is_there), values if is_there.all() else _fixed(values.tobytes(), width, is_there)]
         _, offsets = text_buffers(cells)
         text = cells.cast(pa.binary())
         if type_ in _JSONB:
@@ -84,8 +86,21 @@ class BinaryEncoder:
         return [_sizes(np.diff(offsets), is_there), text]
 
 
-def _sizes(sizes: int | npt.NDArray[np.int64], is_there: Bools) -> Any:
-    return _fixed(np.where(is_there, sizes, -1).astype(">i4").tobytes(), 4, np.ones_like(is_there))
+def _sizes(sizes: int | npt.NDArray[np.int64], is_there: Bools) -> Column:
+    return np.where(is_there, sizes, -1).astype(">i4")
+
+
+def _merged(pieces: Iterable[Piece]) -> Iterator[Any]:
+    """Join pieces of one width that stand side by side: each piece less saves a step for every row."""
+    for is_column, run in groupby(pieces, lambda piece: isinstance(piece, np.ndarray)):
+        if is_column:
+            columns = list(run)
+            rows = np.empty(len(columns[0]), [(str(place), column.dtype) for place, column in enumerate(columns)])
+            for place, column in enumerate(columns):
+                rows[str(place)] = column
+            yield _fixed(rows.tobytes(), rows.itemsize, np.ones(len(rows), np.bool_))
+        else:
+            yield from run
 
 
 def _fixed(data: bytes, width: int, is_there: Bools) -> Any:
@@ -96,35 +111,36 @@ def _fixed(data: bytes, width: int, is_there: Bools) -> Any:
     return pa.Array.from_buffers(pa.binary(), len(is_there), buffers)
 
 
-def _ints(cells: Any) -> bytes:
-    ints: npt.NDArray[np.int64] = cells.cast(pa.int64()).to_numpy()
-    return ints.astype(">i8").tobytes()
+def _ints(cells: Any) -> Column:
+    ints: Column = cells.cast(pa.int64()).to_numpy()
+    return ints.astype(">i8")
 
 
-def _floats(cells: Any) -> bytes:
-    floats: npt.NDArray[np.float64] = cells.cast(pa.float64()).to_numpy()
-    return floats.astype(">f8").tobytes()
+def _floats(cells: Any) -> Column:
+    floats: Column = cells.cast(pa.float64()).to_numpy()
+    return floats.astype(">f8")
 
 
-def _bools(cells: Any) -> bytes:
-    bools: Bools = pc.is_in(pc.utf8_slice_codeunits(cells, 0, 1), value_set=_TRUE).to_numpy(zero_copy_only=False)
-    return bools.tobytes()
+def _bools(cells: Any) -> Column:
+    bools: Column = pc.is_in(pc.utf8_slice_codeunits(cells, 0, 1), value_set=_TRUE).to_numpy(zero_copy_only=False)
+    return bools
 
 
-def _datetimes(cells: Any) -> bytes:
+def _datetimes(cells: Any) -> Column:
     try:
         moments = cells.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
     except pa.ArrowInvalid:
         moments = np.array([microseconds(cell) for cell in cells.to_pylist()], np.int64)
-    since_2000: npt.NDArray[np.int64] = moments - _POSTGRES_EPOCH
-    return since_2000.astype(">i8").tobytes()
+    since_2000: Column = moments - _POSTGRES_EPOCH
+    return since_2000.astype(">i8")
 
 
-_FIXED: Mapping[XataType, tuple[int, FixedWidth]] = {
-    XataType.INT: (8, _ints),
-    XataType.FLOAT: (8, _floats),
-    XataType.BOOL: (1, _bools),
-    XataType.DATETIME: (8, _datetimes),
+# What makes of cells that are all there the values that PostgreSQL receives
+_FIXED: Mapping[XataType, Callable[[Any], Column]] = {
+    XataType.INT: _ints,
+    XataType.FLOAT: _floats,
+    XataType.BOOL: _bools,
+    XataType.DATETIME: _datetimes,
 }
 _JSONB = frozenset((XataType.MULTIPLE, XataType.JSON, XataType.OBJECT, XataType.FILE, XataType.FILES))
 
