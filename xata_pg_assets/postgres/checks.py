@@ -601,14 +601,17 @@ def _other_ids(expected: Expected, number: int, column: TargetColumn) -> Mapping
     """Count the rows whose link leads to a row of another id than the export names, or to any where it names none."""
     staged, stored = sql.Identifier("s", column.staging), sql.Identifier("t", column.name)
     parent = _listed_parents(expected).get(column.name)
-    old_id: sql.Composable = sql.Identifier(f"p{number}", "old_id")
-    if parent is not None:
-        old_id = sql.SQL("((SELECT {} FROM listed))[{}]").format(sql.Identifier(parent.mapping), stored)
+    if parent is None:
+        is_other = sql.SQL("{} IS DISTINCT FROM {}").format(sql.Identifier(f"p{number}", "old_id"), staged)
+    else:  # a subscript is an integer, a new id may be larger
+        is_other = sql.SQL(
+            "CASE WHEN {stored} BETWEEN 1 AND {most} THEN ((SELECT {list} FROM listed))[{stored}::integer]"
+            " IS DISTINCT FROM {staged} ELSE true END"
+        ).format(stored=stored, most=sql.Literal(_MOST_LISTED), list=sql.Identifier(parent.mapping), staged=staged)
     return {
         f"other_{number}": sql.SQL(
-            "count(*) FILTER (WHERE t.id IS NOT NULL"
-            " AND CASE WHEN {staged} IS NULL THEN {stored} IS NOT NULL ELSE {old_id} IS DISTINCT FROM {staged} END)"
-        ).format(staged=staged, stored=stored, old_id=old_id)
+            "count(*) FILTER (WHERE t.id IS NOT NULL AND CASE WHEN {} IS NULL THEN {} IS NOT NULL ELSE {} END)"
+        ).format(staged, stored, is_other)
     }
 
 

@@ -124,6 +124,7 @@ _LINKS = {
     "made up": "UPDATE c SET p_id = 1 WHERE id = 6",
     "made up to a row of the user's own": "INSERT INTO p VALUES (99); UPDATE c SET p_id = 99 WHERE id = 6",
     "led to a row of the user's own": "INSERT INTO p VALUES (99); UPDATE c SET p_id = 99 WHERE id = 1",
+    "led to a large id of the user's own": "INSERT INTO p VALUES (3e9); UPDATE c SET p_id = 3e9 WHERE id = 1",
     "right, and the mapping turned round": (
         "ALTER TABLE p_id_mapping DROP CONSTRAINT p_id_mapping_new_id_key; UPDATE p_id_mapping SET new_id = 3 - new_id"
     ),
