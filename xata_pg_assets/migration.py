@@ -328,7 +328,6 @@ class Migration:
         chosen = [table for table in self.plan.tables if tables is None or table in tables]
         cores = os.cpu_count() or 2
         self._chosen_shards, self._is_stopped = shards, False
-        self._checked.clear()
         self._ahead = WorkAhead(
             lambda piece: self._steps[piece[1]](self.plan.by_xata_name[piece[0]]),
             {(table.xata_name, step): needs for table in chosen for step, needs in self._needs(table).items()},
@@ -350,6 +349,7 @@ class Migration:
         finally:
             self._ahead.close()
             self._ahead = self._chosen_shards = None
+            self._checked.clear()
 
     def _is_empty(self, tables: Sequence[TargetTable]) -> bool:
         """Tell whether not one of the tables was ever loaded."""
@@ -470,9 +470,9 @@ class Migration:
             self.refuse_accepted(conn)
             self._restage_lost(conn, table)
             if table.shards == 1:
-                unseen = partial(self._checking_unseen, conn, table)
+                before_seen = partial(self._checking_before_seen, conn, table)
                 try:
-                    return loading.load(conn, self.layout, self.plan, table, policy, again, unseen)
+                    return loading.load(conn, self.layout, self.plan, table, policy, again, before_seen)
                 except BaseException:
                     self._checked.pop(table.xata_name, None)
                     raise
@@ -490,16 +490,17 @@ class Migration:
             )
 
     @contextmanager
-    def _checking_unseen(self, conn: Connection, table: TargetTable) -> Iterator[bool]:
-        """Check a table ahead in the transaction that makes it, where it is complete with its own load.
+    def _checking_before_seen(self, conn: Connection, table: TargetTable) -> Iterator[bool]:
+        """Check a table ahead in the transaction that makes it; yield whether every link was found.
 
         Whoever reads it first after that makes PostgreSQL mark every page, and write all of them again for it. The
-        rows are compared before there are foreign keys, which lock the tables linked to. What goes wrong here goes
-        wrong again in the check itself, which tells it.
+        rows are compared before there are foreign keys, which lock the tables linked to, and other loads with them:
+        so tables with more to be read after that wait for their check, as those of a cycle do, which are not complete
+        yet. What goes wrong here goes wrong again in the check itself, which tells it.
         """
         evidence: checks.Evidence | None = None
-        if self._ahead is not None and not table.cycle:
-            with suppress(psycopg.Error), conn.transaction():
+        if self._ahead is not None and not table.cycle and not table.rewritten:
+            with _tried(conn):
                 evidence = checks.gather(conn, self.layout, self.plan, table)
         yield evidence is not None and evidence.has_all_links
         if evidence is None:
@@ -507,7 +508,7 @@ class Migration:
         self.observer.end(table, "loading")
         self.observer.begin(table, "checking", None)
         try:
-            with suppress(psycopg.Error), conn.transaction():
+            with _tried(conn):
                 self._checked[table.xata_name] = checks.run_checks(
                     conn, self.layout, self.plan, table, budgets=self._budgets, evidence=evidence
                 )
@@ -910,6 +911,18 @@ class Migration:
             ],
         )
         return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+@contextmanager
+def _tried(conn: Connection) -> Iterator[None]:
+    """Undo what goes wrong, and go on; but stop when told to."""
+    try:
+        with conn.transaction():
+            yield
+    except psycopg.errors.QueryCanceled:
+        raise
+    except (psycopg.Error, XataPgError):
+        return
 
 
 def example_schema_path() -> Path:

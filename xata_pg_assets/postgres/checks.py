@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from time import perf_counter
 from typing import Any, Literal
 
@@ -37,6 +37,7 @@ __all__ = [
     "compared_columns",
     "evidence_query",
     "gather",
+    "listed_parents",
     "lost_or_extra",
     "overrun",
     "quick_evidence_query",
@@ -60,8 +61,8 @@ REWRITING_CHECKS: Mapping[str, str] = {
 # A child must not follow a parent whose ids or keys are wrong; wrong values are the parent's own trouble
 BLOCKING = frozenset({"id_mapping_one_to_one", "constraints_in_place"})
 
-# As many old ids take 32 MB in a list, in each process of a query
-_MOST_LISTED = 500_000
+# Old ids in the lists of a query, of 64 bytes each
+_MOST_LISTED = 1_500_000
 
 SAMPLE = 20
 CELL_LIMIT = 80
@@ -156,7 +157,10 @@ def gather(conn: Connection, layout: Layout, plan: Plan, table: TargetTable) -> 
     """Gather the evidence for a table whose rows are in, whether or not its keys are made yet."""
     started = perf_counter()
     counts = _Checker(conn, layout, plan, table, Budgets()).evidence
-    has_all_links = all(counts[f"resolved_{number}"] == counts[f"links_{number}"] for number in range(len(table.links)))
+    has_all_links = all(
+        counts[f"resolved_{number}"] == counts[f"links_{number}"] and not counts[f"wrong_{number}"]
+        for number in range(len(table.links))
+    )
     return Evidence(counts, has_all_links, perf_counter() - started)
 
 
@@ -226,7 +230,7 @@ class _Checker:
         if self._gathered is not None:
             return self._gathered.counts
         numbers = range(len(self.table.links))
-        counts = self._counted(quick_evidence_query(self.expected))
+        counts = self._counted(quick_evidence_query(self.expected, listed_parents(self.conn, self.expected)))
         if counts["found"] == counts["staged"] and not any(counts[f"other_{number}"] for number in numbers):
             right = {f"wrong_{number}": 0 for number in numbers}
             return {**counts, **right, **{f"resolved_{number}": counts[f"links_{number}"] for number in numbers}}
@@ -524,20 +528,50 @@ def evidence_query(expected: Expected) -> sql.Composed:
     return _counts(expected, _joined(expected), _wrong_links)
 
 
-def quick_evidence_query(expected: Expected) -> sql.Composed:
-    """Count the same, but of the links only those that lead to a row of another id than the export names."""
-    query = _counts(expected, _joined_by_new_ids(expected), _other_ids)
-    parents = _listed_parents(expected)
-    if not parents:
+def quick_evidence_query(expected: Expected, listed: Mapping[str, TargetTable]) -> sql.Composed:
+    """Count the same, but of the links only those that lead to a row of another id than the export names.
+
+    `listed` are the tables whose old ids are looked up in a list, by the column of the link; the others are joined.
+    """
+    query = _counts(expected, _joined_by_new_ids(expected, listed), partial(_other_ids, listed))
+    if not listed:
         return query
     lists = comma(
         sql.SQL("({}) AS {}").format(
             statements.get("list_old_ids").format(mapping=expected.layout.mapping(parent)),
             sql.Identifier(parent.mapping),
         )
-        for parent in dict.fromkeys(parents.values())
+        for parent in dict.fromkeys(listed.values())
     )
     return sql.SQL("WITH listed AS MATERIALIZED (SELECT {}) {}").format(lists, query)
+
+
+def listed_parents(conn: Connection, expected: Expected) -> dict[str, TargetTable]:
+    """Return the tables linked to whose old ids are to be looked up in a list, by the column of the link.
+
+    An array with their old ids in the order of the new ones takes a third of the time of a join. It is worth its making
+    for a table with far fewer rows, can be made where no new id was left out, and every process of the query holds one
+    for each link: together they are bounded.
+    """
+    lines, plan = expected.lines, expected.plan
+    line = lines.get(expected.table.xata_name)
+    few = (line.staged_rows or 0) // 2 if line else 0
+    small = [
+        (lines[column.link.table].mapped_rows or 0, column.name, plan.by_xata_name[column.link.table])
+        for column in expected.table.links
+        if column.link and isinstance(expected.rows_there(column), sql.Identifier)  # all that are mapped are there
+    ]
+    listed, together = dict[str, TargetTable](), 0
+    for rows, name, parent in sorted(small, key=lambda each: each[0]):
+        together += rows
+        if rows <= few and together <= _MOST_LISTED and _highest_id(conn, expected.layout, parent) == rows:
+            listed[name] = parent
+    return listed
+
+
+def _highest_id(conn: Connection, layout: Layout, table: TargetTable) -> int:
+    row = conn.execute(sql.SQL("SELECT max(new_id) FROM {}").format(layout.mapping(table))).fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
 
 
 def wrong_cells(expected: Expected, columns: list[TargetColumn]) -> sql.Composed:
@@ -597,39 +631,27 @@ def _wrong_links(expected: Expected, number: int, column: TargetColumn) -> Mappi
     }
 
 
-def _other_ids(expected: Expected, number: int, column: TargetColumn) -> Mapping[str, sql.Composable]:
+def _other_ids(
+    listed: Mapping[str, TargetTable], _: Expected, number: int, column: TargetColumn
+) -> Mapping[str, sql.Composable]:
     """Count the rows whose link leads to a row of another id than the export names, or to any where it names none."""
     staged, stored = sql.Identifier("s", column.staging), sql.Identifier("t", column.name)
-    parent = _listed_parents(expected).get(column.name)
-    if parent is None:
+    if column.name not in listed:
         is_other = sql.SQL("{} IS DISTINCT FROM {}").format(sql.Identifier(f"p{number}", "old_id"), staged)
     else:  # a subscript is an integer, a new id may be larger
         is_other = sql.SQL(
             "CASE WHEN {stored} BETWEEN 1 AND {most} THEN ((SELECT {list} FROM listed))[{stored}::integer]"
             " IS DISTINCT FROM {staged} ELSE true END"
-        ).format(stored=stored, most=sql.Literal(_MOST_LISTED), list=sql.Identifier(parent.mapping), staged=staged)
+        ).format(
+            stored=stored,
+            most=sql.Literal(_MOST_LISTED),
+            list=sql.Identifier(listed[column.name].mapping),
+            staged=staged,
+        )
     return {
         f"other_{number}": sql.SQL(
             "count(*) FILTER (WHERE t.id IS NOT NULL AND CASE WHEN {} IS NULL THEN {} IS NOT NULL ELSE {} END)"
         ).format(staged, stored, is_other)
-    }
-
-
-def _listed_parents(expected: Expected) -> Mapping[str, TargetTable]:
-    """Return the tables linked to whose old ids are looked up in a list, by the column of the link.
-
-    An array with their old ids in the order of the new ones takes a third of the time of a join; it has to be small
-    enough for the memory of each process of the query, and worth its making.
-    """
-    lines, plan = expected.lines, expected.plan
-    line = lines.get(expected.table.xata_name)
-    most = min(_MOST_LISTED, (line.staged_rows or 0) // 2) if line else 0
-    return {
-        column.name: plan.by_xata_name[column.link.table]
-        for column in expected.table.links
-        if column.link
-        and isinstance(expected.rows_there(column), sql.Identifier)  # all that are mapped are there
-        and (lines[column.link.table].mapped_rows or 0) <= most
     }
 
 
@@ -644,9 +666,11 @@ def _joined(expected: Expected) -> sql.Composed:
     )
 
 
-def _joined_by_new_ids(expected: Expected) -> sql.Composed:
-    """The same, but with the rows that the target's links lead to: numbers are quicker to join than texts."""
-    listed = _listed_parents(expected)
+def _joined_by_new_ids(expected: Expected, but: Collection[str]) -> sql.Composed:
+    """The same, but with the rows that the target's links lead to: numbers are quicker to join than texts.
+
+    `but` are the columns of links that need no join.
+    """
     links = sql.SQL("").join(
         sql.SQL(" LEFT JOIN {} AS {} ON {} = {}").format(
             expected.rows_there(column),
@@ -655,7 +679,7 @@ def _joined_by_new_ids(expected: Expected) -> sql.Composed:
             sql.Identifier("t", column.name),
         )
         for number, column in enumerate(expected.table.links)
-        if column.name not in listed
+        if column.name not in but
     )
     return sql.SQL("{} AS s LEFT JOIN {} AS m ON m.old_id = s.id LEFT JOIN {} AS t ON t.id = m.new_id{}{}").format(
         expected.layout.staging(expected.table),

@@ -20,10 +20,9 @@ from xata_pg_assets.xata.records import TableReader
 
 __all__ = ["map_ids", "mapping_statements", "tally", "tally_query"]
 
-# Until the transaction ends; where none are allowed none there stay
-_MORE_HELPERS = (
-    "SELECT set_config('parallel_tuple_cost', '0', true),"
-    " set_config(name, (setting::int + sign(setting::int))::text, true)"
+# Until the transaction ends; where none is allowed none is used
+_ONE_HELPER_MORE = (
+    "SELECT set_config(name, least(setting::int + sign(setting::int), max_val::int)::text, true)"
     " FROM pg_settings WHERE name = 'max_parallel_workers_per_gather'"
 )
 
@@ -85,8 +84,7 @@ def _make_mapping(conn: Connection, layout: Layout, table: TargetTable, *, is_lo
     make, key, _ = mapping_statements(layout, table, is_loaded=is_loaded)
     if not exists(conn, layout.staging(table)):
         make = statements.get("create_mapping").format(mapping=layout.mapping(table))
-    # Others sort, this process numbers and writes. PostgreSQL rates the way of a row between processes too high for it
-    conn.execute(_MORE_HELPERS)
+    conn.execute(_ONE_HELPER_MORE)  # the others sort, this process numbers and writes
     mapped = conn.execute(make).rowcount
     conn.execute(key)
     return max(mapped, 0)  # -1: nothing was there to be mapped

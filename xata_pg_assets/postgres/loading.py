@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -25,9 +25,9 @@ from xata_pg_assets.postgres.expected import Expected, comma, differ, expected_r
 from xata_pg_assets.postgres.layout import Layout
 
 __all__ = [
+    "BeforeSeen",
     "Changes",
     "Loader",
-    "Unseen",
     "floor_query",
     "insert_rows",
     "load",
@@ -38,7 +38,12 @@ __all__ = [
 ]
 
 
-Unseen = Callable[[], AbstractContextManager[bool | None]]
+BeforeSeen = Callable[[], AbstractContextManager[bool]]
+
+
+@contextmanager
+def _nothing() -> Iterator[bool]:
+    yield False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,12 @@ def load(
     table: TargetTable,
     policy: DanglingPolicy,
     read_again: ReadAgain,
-    unseen: Unseen = nullcontext,
+    before_seen: BeforeSeen = _nothing,
 ) -> ledger.Entry:
     """Bring the target table to what is staged, in one transaction with its keys and its ledger line.
 
-    `unseen` is what is to be done besides in the transaction of a first load: entered when the rows are in, and left
-    when all is made, before anybody else sees the table. What it yields tells whether no link is known to be lost.
+    `before_seen` is what is to be done besides in the transaction of a first load: entered when the rows are in, and
+    left when all is made, before anybody else sees the table. What it yields tells whether it found every link.
 
     Raises:
         ExportError: a link dangles, and the policy or a NOT NULL forbids it.
@@ -74,11 +79,11 @@ def load(
     """
     loader = Loader(conn, layout, plan, table, policy, read_again)
     try:
-        return loader.load(unseen)
+        return loader.load(before_seen)
     except pg.ForeignKeyViolation:
         # A row of a parent was removed by hand: its mapping is no proof of it any more
         try:
-            return replace(loader, is_exact=True).load(unseen)
+            return replace(loader, is_exact=True).load(before_seen)
         except pg.ForeignKeyViolation:
             raise still_referenced(table) from None
     except pg.RestrictViolation:
@@ -105,7 +110,7 @@ class Loader:
     read_again: ReadAgain
     is_exact: bool = False
 
-    def load(self, unseen: Unseen = nullcontext) -> ledger.Entry:
+    def load(self, before_seen: BeforeSeen = _nothing) -> ledger.Entry:
         started = perf_counter()
         with self.conn.transaction(), ExitStack() as besides:
             self._lock()
@@ -125,7 +130,7 @@ class Loader:
                 lost = self.table.links
                 if is_first:
                     loaded = perf_counter()
-                    has_all_links = besides.enter_context(unseen())
+                    has_all_links = besides.enter_context(before_seen())
                     started += perf_counter() - loaded
                     lost = () if has_all_links else links.lost()
                 dangling = links.write_down(expected, lost)

@@ -40,8 +40,7 @@ def start_settings(data_dir: Path, *, frugal: bool) -> dict[str, str]:
         "shared_buffers": "16MB" if frugal else _megabytes(memory // 8, 32, 512),
         "effective_cache_size": _megabytes(memory // 2, 64, 8192),
         "maintenance_work_mem": _megabytes(memory // 16, 64, 512),
-        # a hash join that is to fit may take four times that, in two processes together
-        "work_mem": _megabytes(memory // 64, 8, 256),
+        "work_mem": _megabytes(memory // 64, 8, 64),
         "max_wal_size": _megabytes(disk // 8, 256, 8192),
         # the leader works, too: more of them than cores are in each other's way
         "max_parallel_workers_per_gather": _helpers(),

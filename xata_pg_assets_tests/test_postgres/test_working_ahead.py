@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from threading import Event, Thread
 from typing import Any
 
@@ -96,6 +97,54 @@ class TestChecksBeforeTheTableIsSeen:
         monkeypatch.setattr(checks, what, failing_first)
         assert _migrated_ahead(export.migration(max_dangling_links=3)) == {"a": set(), "p": set()}
         assert failed == {"a", "p"}
+
+    def test_a_cancel_amid_them_stops_the_load(self, export: Export, monkeypatch: pytest.MonkeyPatch):
+        begun = Event()
+
+        def endless(conn: Connection, *_: object) -> None:
+            begun.set()
+            conn.execute("SELECT pg_sleep(3600)")
+
+        def stopped() -> None:
+            with migration.working_ahead():
+                assert begun.wait(GENEROUS)
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(checks, "gather", endless)
+        migration = export.migration()
+        with pytest.raises(KeyboardInterrupt):
+            stopped()
+        for thread in threading.enumerate():
+            if thread.name == "work-ahead":
+                thread.join(GENEROUS)
+        with connect(export.database.url) as other:
+            assert not any(exists(other, migration.layout.target(each)) for each in migration.plan.tables)
+
+    def test_links_that_a_second_try_lost_are_told(self, export: Export):
+        export.rows("a", "id,n,p", [[f"a{number}", str(number), f"p{number % 2 + 1}"] for number in range(9)])
+        migration = export.migration(max_dangling_links=9)
+        p, a = (migration.plan.by_xata_name[name] for name in "pa")
+        with migration.working_ahead([p]):
+            assert migration.load(p).target_rows == 2
+        with connect(export.database.url) as conn:
+            conn.execute("DELETE FROM public.p WHERE id = 1")
+        with migration.working_ahead([a]):
+            assert migration.load(a).dangling_links == 5
+        with connect(export.database.url) as conn:
+            missing = conn.execute(
+                "SELECT missing_id, count(*) FROM xata_migration.dangling_links GROUP BY 1 ORDER BY 1"
+            )
+            assert missing.fetchall() == [("p1", 5)]
+
+    def test_none_is_left_for_the_next_time(self, export: Export):
+        migration = export.migration(max_dangling_links=3)
+        with migration.working_ahead([]):  # nothing in the background: nobody asks for the checks
+            for step in (migration.stage, migration.map_ids, migration.load):
+                for each in migration.plan.tables:
+                    step(each)
+        with connect(export.database.url) as conn:
+            conn.execute("UPDATE public.a SET n = 77 WHERE id = 1")
+        assert not checks_of(migration, migration.plan.by_xata_name["a"])["values_equal"].passed
 
     def test_those_of_a_load_that_failed_are_of_no_table(self, export: Export, monkeypatch: pytest.MonkeyPatch):
         record = ledger.record
