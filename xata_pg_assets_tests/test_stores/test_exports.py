@@ -65,9 +65,12 @@ def test_the_same_file_is_not_read_again_and_another_one_is(migrating: XataPg, s
     assert database.query("SELECT name FROM users") == [("Anna",)]
 
 
-@pytest.mark.parametrize("executor", ["multiprocess"])
+@pytest.mark.parametrize("executor", ["multiprocess", "dask"])
 def test_with_processes_of_its_own(migrating: XataPg, store: Store, database: Database, executor: str):
-    outcome = migrating("migrate", "--json", "--executor", executor, env=put(store, migrating.folder / "export"))
+    if executor == "dask":
+        pytest.importorskip("distributed")
+    settings = put(store, migrating.folder / "export")
+    outcome = migrating.start("migrate", "--json", "--executor", executor, env=settings).end(600)
     assert (outcome.code, outcome.report["ok"]) == (0, True)
     assert database.value("SELECT count(*) FROM posts") == 5
 
