@@ -13,8 +13,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
-from xata_pg_assets.errors import ExportError, TargetError, TransientError, UsageError
+from xata_pg_assets.errors import ExportError, TargetError, TransientError, UnreachableError, UsageError
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.shards import shard_names
 from xata_pg_assets.plan.tables import TargetTable
@@ -423,6 +425,36 @@ def test_two_that_load_the_same_shards(new_export: NewExport, database: Database
     line = later.load(whole)
     assert line.unfinished is None
     assert [check["passed"] for check in line.checks.values()] == [True] * 7
+
+
+def test_a_server_that_lets_nobody_in_any_more(
+    new_export: NewExport, database: Database, server: Server, monkeypatch: pytest.MonkeyPatch
+):
+    """The shards that wait are not tried one after the other, and nobody waits for them."""
+    export = new_export(table("t", column("n", "int")), **flags(60, "t"))
+    export.rows("t", "id,n", [[f"r{n:02}", str(n)] for n in range(60)])
+    migration = export.migration()
+    (whole,) = migration.plan.tables
+    staged(migration, "t")
+    allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    name = sql.Identifier(conninfo_to_dict(database.url)["dbname"])
+    Meanwhile(migration, lambda: Database(server.url).query(allow.format(name, sql.SQL("false"))), monkeypatch)
+    failed = list[BaseException | None]()
+    loading = threading.Thread(target=lambda: failed.append(_error_of(lambda: migration.load(whole))), daemon=True)
+    loading.start()
+    loading.join(120)
+    Database(server.url).query(allow.format(name, sql.SQL("true")))
+    assert isinstance(failed[0], UnreachableError)
+    assert "Table t: shards 1-60 of 60 are missing" in str(failed[0])
+    assert migration.load(whole).inserted_rows == 60
+
+
+def _error_of(work: Callable[[], object]) -> BaseException | None:
+    try:
+        work()
+    except BaseException as error:
+        return error
+    return None
 
 
 def test_whoever_has_the_table_to_himself_is_waited_for(new_export: NewExport, database: Database):
