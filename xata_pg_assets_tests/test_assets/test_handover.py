@@ -8,13 +8,14 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
+from xata_pg_assets.assets.graph import build_definitions
 from xata_pg_assets.assets.handover import HANDOVER_TAG, hand_over, refuse_other_settings, settings_facts
 from xata_pg_assets.errors import UsageError
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.xata.schema import XataSchema
 from xata_pg_assets_tests.fix_export import Export, NewExport, column, table
 from xata_pg_assets_tests.fix_server import Server
-from xata_pg_assets_tests.test_assets.conftest import run
+from xata_pg_assets_tests.test_assets.conftest import QUIET, run
 
 SCHEMA = XataSchema((table("t", column("n", "int")),))
 
@@ -82,6 +83,16 @@ def test_what_each_machine_has_its_own_way(export: Export, instance: dg.DagsterI
         preview=True,
     )
     assert failures(export.migration(), instance, dict(hand_over(other))) == set()
+
+
+def test_a_graph_that_is_kept_looks_at_the_export_anew(export: Export, instance: dg.DagsterInstance):
+    """A worker, or Dagit's own process, may live for weeks."""
+    kept = build_definitions(export.migration()).resolve_job_def("migrate")
+    for count in (1, 2):
+        export.rows("t", "id,n", [[f"r{n}", str(n)] for n in range(count)])
+        tags = dict(hand_over(export.migration()))
+        assert kept.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET, tags=tags).success
+        assert export.database.value("SELECT count(*) FROM t") == count
 
 
 def test_nothing_in_it_can_be_read(export: Export):
