@@ -129,7 +129,9 @@ def secrets_of(location: str, options: Mapping[str, Any]) -> Hidden:
 
     rest = location.partition("://")[2]
     user, at, _ = rest.partition("/")[0].rpartition("@")
-    found = [*texts(options), *(user.split(":") if at else ()), rest.partition("?")[2]]
+    query = rest.partition("?")[2]
+    values = (pair.partition("=")[2] for pair in query.split("&"))  # a store may name one alone
+    found = [*texts(options), *(user.split(":") if at else ()), query, *values]
     return Hidden(tuple(sorted((each for each in found if len(each) > 3), key=len, reverse=True)))
 
 

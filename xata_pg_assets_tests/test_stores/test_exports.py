@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from xata_pg_assets.errors import UsageError
-from xata_pg_assets.stores import StoredPath, open_path
+from xata_pg_assets.stores import StoredPath, open_path, secrets_of
 from xata_pg_assets_tests.fix_server import Database, Server
 from xata_pg_assets_tests.test_cli.conftest import XataPg, export, fresh_home, migrating, xata_pg
 from xata_pg_assets_tests.test_engines.conftest import scheduler, worker
@@ -104,6 +104,11 @@ def test_what_is_not_there_is_one_line_without_a_key(migrating: XataPg, store: S
 def test_a_scheme_that_nobody_knows_is_one_line():
     with pytest.raises(UsageError, match=r"^setting source: nowhere://host/x: .*correct the URL"):
         open_path("nowhere://me:pw@host/x", {}, "source")
+
+
+def test_what_a_store_says_is_told_without_keys():
+    hidden = secrets_of("s3://me:pa55@bucket/x?token=t0k3n", {"key": KEY, "client_kwargs": {"tokens": [SECRET]}})
+    assert hidden(f"{KEY} of me:pa55 with {SECRET} and t0k3n\nis wrong") == "*** of me:*** with *** and ***"
 
 
 def test_a_folder_is_listed_once(store: Store, tmp_path: Path):
