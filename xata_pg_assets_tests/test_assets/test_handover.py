@@ -90,9 +90,11 @@ def test_a_graph_that_is_kept_looks_at_the_export_anew(export: Export, instance:
     kept = build_definitions(export.migration()).resolve_job_def("migrate")
     for count in (1, 2):
         export.rows("t", "id,n", [[f"r{n}", str(n)] for n in range(count)])
+        (export.folder / "t.csv").rename(export.folder / ("t.csv" if count == 1 else "T.CSV"))
         tags = dict(hand_over(export.migration()))
         assert kept.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET, tags=tags).success
         assert export.database.value("SELECT count(*) FROM t") == count
+        (export.folder / "t.csv").unlink(missing_ok=True)
 
 
 def test_nothing_in_it_can_be_read(export: Export):

@@ -103,6 +103,21 @@ def test_another_migrate_is_told_who_is_at_work(migrating: XataPg, database: Dat
     assert database.value("SELECT count(*) FROM users WHERE name = 'wrong'") == 0
 
 
+def test_between_two_steps_nobody_else_comes_in(database: Database):
+    """No process of a step is there to hold the lock; one that then comes may share it."""
+
+    def migration(executor: str) -> Migration:
+        return Migration(load_settings(flags={"target": database.url, "executor": executor}), SCHEMA)
+
+    with migration("multiprocess").alone():
+        for executor in ("in_process", "multiprocess"):
+            with pytest.raises(BusyError), migration(executor).alone():
+                pass
+        of_step = migration("multiprocess")
+        with of_step.running("run"):
+            of_step.map_ids(of_step.plan.tables[0])
+
+
 # The lock of the run tells the process, in the name that its session has
 _HELD_UP_CLIENT = """
 SELECT substring(a.application_name FROM 'process (\\d+) on') FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
