@@ -30,6 +30,8 @@ __all__ = [
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _BLOCK = 8 << 20  # bytes asked of a store at once
+# What tells one content of a file from another in a listing, as stores call it
+_STATES = ("ETag", "etag", "generation", "LastModified", "last_modified", "mtime", "created")
 
 
 def is_url(location: str) -> bool:
@@ -86,14 +88,20 @@ def filesystem_of(location: str, options: Mapping[str, Any], setting: str) -> tu
     except Exception as error:
         text = secrets_of(location, options)(str(error))
         raise UsageError(f"setting {setting}: {described(location)}: {text}; correct the URL or its options") from None
+    filesystem.invalidate_cache()  # fsspec keeps it for as long as the process lives, and what it listed as well
     return filesystem, path.rstrip("/")
 
 
 def _with_defaults(scheme: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Add what stores other than Amazon's need, unless the user says otherwise; no listing is kept in memory."""
-    if EXTRAS.get(scheme) != "s3":
+    """Add what stores other than Amazon's need, unless the user says otherwise; no listing is kept in memory.
+
+    By one that is kept, a file that grew since is read as far as it went then, and nobody is told.
+    """
+    if scheme not in EXTRAS:
         return options
     defaults: dict[str, Any] = {"use_listings_cache": False}
+    if EXTRAS[scheme] != "s3":
+        return {**defaults, **options}
     endpoint = options.get("endpoint_url") or options.get("client_kwargs", {}).get("endpoint_url")
     if endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
         # Supabase and others know neither buckets as hosts nor Amazon's newer checksums
@@ -121,7 +129,9 @@ def secrets_of(location: str, options: Mapping[str, Any]) -> Hidden:
 
     rest = location.partition("://")[2]
     user, at, _ = rest.partition("/")[0].rpartition("@")
-    found = [*texts(options), *(user.split(":") if at else ()), rest.partition("?")[2]]
+    query = rest.partition("?")[2]
+    values = (pair.partition("=")[2] for pair in query.split("&"))  # a store may name one alone
+    found = [*texts(options), *(user.split(":") if at else ()), query, *values]
     return Hidden(tuple(sorted((each for each in found if len(each) > 3), key=len, reverse=True)))
 
 
@@ -231,6 +241,11 @@ class StoredPath:
     def stat(self) -> _Stat:
         """Return its size."""
         return _Stat(int(self._info().get("size") or 0))
+
+    def state(self) -> tuple[str, ...]:
+        """Return what the listing tells of a file that changes with its content: a tag or a time, as the store has."""
+        info = self._info()
+        return tuple(str(info[name]) for name in _STATES if info.get(name) is not None)
 
     def read_bytes(self) -> bytes:
         """Read a small file whole."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -17,13 +16,13 @@ from xata_pg_assets.errors import XataPgError
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.shards import shard_names
 from xata_pg_assets.plan.tables import TargetTable
-from xata_pg_assets.xata.export import TableFile, find_table_files
+from xata_pg_assets.settings import is_database
+from xata_pg_assets.stores import StoredPath
+from xata_pg_assets.xata.export import TableFile
 
 __all__ = ["make_export_sensor", "make_failure_sensor"]
 
 _MOST_ERRORS = 20
-
-State = dict[str, list[int]]  # Xata table → size and time of change of its file
 
 
 def make_export_sensor(migration: Migration) -> dg.SensorDefinition:
@@ -35,17 +34,16 @@ def make_export_sensor(migration: Migration) -> dg.SensorDefinition:
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description=(
-            "Sees newer files in the folder of the export, and migrates their tables and those that link to them. "
-            "A file that still grows is waited for."
+            "Sees newer files in the folder of the export, here or in a store, and migrates their tables and those "
+            "that link to them. A file that still grows is waited for."
         ),
     )
     def newer_export(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         source = migration.settings.source
-        if source is None or "://" in source:
+        if source is None or is_database(source):
             return dg.SkipReason("The source is no folder: there are no files to look at.")
         try:
-            files = find_table_files(Path(source), migration.schema).found
-            now = {name: _state(file) for name, file in files.items()}
+            now = {name: _state(file) for name, file in _files(migration)}
         except (XataPgError, OSError) as error:
             return dg.SkipReason(f"The export cannot be looked at: {error}")
         cursor = json.loads(context.cursor) if context.cursor else {"run": {}, "seen": {}}
@@ -88,12 +86,22 @@ def make_failure_sensor(report_job: UnresolvedAssetJobDefinition) -> dg.SensorDe
     return report_on_failure
 
 
-def _state(file: TableFile) -> list[int]:
-    found = Path(str(file.path)).stat()
+def _files(migration: Migration) -> Iterator[tuple[str, TableFile]]:
+    """Yield the files of the export as they now are, with the Xata names of their tables."""
+    for name, file in migration.anew().files.found.items():
+        if isinstance(file, TableFile):
+            yield name, file
+
+
+def _state(file: TableFile) -> list[int | str]:
+    """Return size and time of change of a file; of one in a store what its listing tells, for nothing is read."""
+    if isinstance(file.path, StoredPath):
+        return [file.path.stat().st_size, *file.path.state()]
+    found = file.path.stat()
     return [found.st_size, found.st_mtime_ns]
 
 
-def _request(migration: Migration, newer: set[str], now: Mapping[str, list[int]]) -> dg.RunRequest:
+def _request(migration: Migration, newer: set[str], now: Mapping[str, list[int | str]]) -> dg.RunRequest:
     """Ask for the tables of the files, and for those that link to them: a link may lead somewhere now."""
     plan = migration.plan
     changed = [plan.by_xata_name[name] for name in newer]

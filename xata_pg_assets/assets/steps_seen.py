@@ -10,9 +10,14 @@ from dagster._core.definitions.dependency import NodeHandle
 from xata_pg_assets.migration import Migration, Step
 from xata_pg_assets.plan.tables import TargetTable
 
-__all__ = ["StepsSeen"]
+__all__ = ["StepsSeen", "is_end"]
 
 _STEPS: Mapping[str, Step] = {"xata": "staging", "id_mapping": "mapping", "postgres": "loading"}
+
+
+def is_end(event: dg.DagsterEvent) -> bool:
+    """Tell whether a step is over, for this time."""
+    return event.is_step_success or event.is_step_failure or event.is_step_up_for_retry
 
 
 class StepsSeen:
@@ -31,7 +36,7 @@ class StepsSeen:
         if event.is_step_start and key not in self._begun:
             self._begun.add(key)
             self._observer.begin(*self._steps[key], None)
-        elif key in self._begun and (event.is_step_success or event.is_step_failure or event.is_step_up_for_retry):
+        elif key in self._begun and is_end(event):
             self._begun.remove(key)
             self._observer.end(*self._steps[key])
 

@@ -371,7 +371,8 @@ class _Workers:
                     except XataPgError as error:
                         failed[coming[future]] = error
                         if isinstance(error, UnreachableError):
-                            pool.shutdown(wait=False, cancel_futures=True)
+                            for waiting in coming:  # what a pool's own shutdown cancels is waited for for ever
+                                waiting.cancel()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 for session in tuple(opened):  # a statement would run on and hold its locks

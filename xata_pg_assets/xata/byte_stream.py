@@ -6,13 +6,13 @@ import gzip
 import hashlib
 import os
 import zlib
-from io import FileIO
+from io import FileIO, RawIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, cast
 
 from xata_pg_assets.errors import ExportError
-from xata_pg_assets.stores import AnyPath, StoredFile, StoredPath
+from xata_pg_assets.stores import AnyPath, StoredFile
 
 __all__ = ["ByteStream"]
 
@@ -35,9 +35,7 @@ class ByteStream:
         self._file = file
         self._max_ratio = max_ratio
         try:
-            self._raw: _HashedFile | _HashedStoredFile = (
-                _HashedFile(path, "rb") if isinstance(path, Path) else _HashedStoredFile(path)
-            )
+            self._raw = _HashedFile(path) if isinstance(path, Path) else _HashedStoredFile(path)
         except OSError as error:
             raise ExportError(file, None, f"cannot be opened ({error.strerror}); make it readable") from error
         self._path = path
@@ -102,11 +100,11 @@ class ByteStream:
             raise ExportError(self._file, self._line, reason)
 
 
-class _HashedFile(FileIO):
+class _Hashed(RawIOBase):
     """A file whose every byte read goes into a hash."""
 
-    def __init__(self, path: Path, mode: str) -> None:
-        super().__init__(path, mode)
+    def __init__(self, path: AnyPath) -> None:
+        super().__init__(path)  # type: ignore[call-arg]  # of the file that it is mixed into
         self.hash = hashlib.sha256()
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -115,14 +113,9 @@ class _HashedFile(FileIO):
         return data
 
 
-class _HashedStoredFile(StoredFile):
-    """The same of a file in a store."""
+class _HashedFile(_Hashed, FileIO):
+    """One of a folder."""
 
-    def __init__(self, path: StoredPath) -> None:
-        super().__init__(path)
-        self.hash = hashlib.sha256()
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        data = super().read(size)
-        self.hash.update(data)
-        return data
+class _HashedStoredFile(_Hashed, StoredFile):
+    """One of a store."""

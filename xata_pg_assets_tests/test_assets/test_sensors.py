@@ -9,6 +9,9 @@ from xata_pg_assets.assets.graph import build_definitions
 from xata_pg_assets.assets.summary import ERRORS_TAG
 from xata_pg_assets_tests.fix_export import Export
 from xata_pg_assets_tests.test_assets.conftest import SHAPES, definitions_of, run, write_shapes
+from xata_pg_assets_tests.test_files.conftest import s3_server, store
+
+__all__ = ["s3_server", "store"]
 
 ALL = {"users", "user_teams", "a", "b", "c"}
 
@@ -63,6 +66,38 @@ def test_a_newer_file_runs_its_table_and_those_that_link_to_it_once_it_has_stopp
     assert "Newer: user-teams" in watcher.look()
     assert watcher.look() == {"user_teams", "c"}
     assert "newer than" in watcher.look()
+
+
+def test_files_of_a_store_are_watched_by_its_listing(tmp_path, server, instance, store):
+    """And none of them is read: the store tells what it was asked."""
+    write_shapes(Export(tmp_path, server.new_database(), SHAPES))
+    for path in tmp_path.iterdir():
+        store.client.put_object(Bucket=store.bucket, Key=f"export/{path.name}", Body=path.read_bytes())
+    source = {"source": f"s3://{store.bucket}/export", "source_options": {**store.options, "use_listings_cache": True}}
+    watcher = Watcher(Export(tmp_path, server.new_database(), SHAPES, source), instance)
+    assert "at the next look" in watcher.look()
+    assert watcher.look() == ALL
+    assert "newer than" in watcher.look()
+    teams = (tmp_path / "user-teams.csv").read_bytes()
+    for text in (teams + b"t2,some,u1,\n", teams + b"t3,some,u1,\n"):  # as long as the one before
+        store.client.put_object(Bucket=store.bucket, Key="export/user-teams.csv", Body=text)
+        assert "Newer: user-teams" in watcher.look()
+    assert watcher.look() == {"user_teams", "c"}
+    assert "newer than" in watcher.look()
+    for path in tmp_path.iterdir():
+        store.client.delete_object(Bucket=store.bucket, Key=f"export/{path.name}")
+    assert "does not exist" in watcher.look()
+
+
+def test_links_out_of_the_folder_are_followed_where_the_settings_say_so(tmp_path, server, instance):
+    folder = tmp_path / "export"
+    folder.mkdir()
+    export = write_shapes(Export(folder, server.new_database(), SHAPES, {"follow_links": True}))
+    (folder / "a.csv").rename(tmp_path / "elsewhere.csv")
+    (folder / "a.csv").symlink_to(tmp_path / "elsewhere.csv")
+    watcher = Watcher(export, instance)
+    assert "at the next look" in watcher.look()
+    assert watcher.look() == ALL
 
 
 def test_a_folder_that_is_gone_and_a_database_are_told(watcher, tmp_path, new_export):

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
+from xata_pg_assets.assets.instance import open_instance
 from xata_pg_assets.assets.running import run_migration
 from xata_pg_assets.assets.specs import range_tags
 from xata_pg_assets.plan.shards import shard_names
@@ -109,6 +110,12 @@ def test_runs_of_the_command_line(export: Export):
     result = run_migration(migration, [a], ["1", "3", "4"])
     assert result.lines == []
     assert migration.line(a).missing_shards == ["2"]
+    # Two runs of Dagster's, for the shards are two rows: only the first reads the file, only the last checks
+    check = dg.AssetCheckKey(dg.AssetKey(["postgres", "a"]), "row_count")
+    with open_instance(migration.settings) as instance:
+        assert len(instance.get_runs()) == 2
+        assert len(instance.fetch_materializations(dg.AssetKey(["xata", "a"]), limit=9).records) == 1
+        assert len(instance.event_log_storage.get_asset_check_execution_history(check, limit=9)) == 1
     result = run_migration(migration, [a, b], ["2"])
     assert (migration.line(a).unfinished, migration.line(b).missing_shards) == (None, ["1", "3", "4"])
     assert run_migration(export.migration()).lines == []

@@ -21,6 +21,8 @@ from xata_pg_assets_tests.test_cli.test_commands import is_untouched
 SHARDS = 5
 ALL = {"1", "2", "3", "4", "5"}
 POSTS = "SELECT string_agg(t::text, ' ' ORDER BY id) FROM posts AS t"
+# Whoever wants the posts for himself
+ALONE = "hashtextextended(concat_ws(chr(31), 'xata_pg_assets', 'public', 'xata_migration', 'table posts'), 0)"
 DONE = "SELECT shards -> 'done' FROM xata_migration.loads WHERE xata_table = 'posts'"
 
 
@@ -70,6 +72,7 @@ def test_stopped_in_the_middle_of_a_shard(sharded: XataPg, database: Database, n
         waiting = "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'advisory' AND query ~ 'INSERT'"
         wait_until(database, others)
         wait_until(database, f"{waiting} AND datname = current_database()")
+        assert database.value(f"SELECT pg_try_advisory_xact_lock({ALONE})") is False
         running.send(number)
         outcome = running.end()
         assert outcome.code == (-signal.SIGKILL if number == signal.SIGKILL else 3)
@@ -141,6 +144,9 @@ def test_a_shard_that_fails_is_named_and_those_that_are_in_are_told(sharded: Xat
         (["--tables", "posts", "--shards", "6"], "flag --shards: '6' is no shard; there are 1 to 5"),
         (["--tables", "posts", "--shards", "0-2"], "flag --shards: '0-2' is no shard"),
         (["--tables", "posts", "--shards", "3-2"], "flag --shards: '3-2' ends before it begins; write 2-3"),
+        (["--tables", "posts", "--shards", "\u00b2"], "flag --shards: '\u00b2' is no shard"),
+        (["--tables", "posts", "--shards", "1-"], "flag --shards: '1-' is no shard"),
+        (["--tables", "posts", "--shards", "2-6"], "flag --shards: '2-6' is no shard"),
         (["--tables", "posts", "--shards", "one"], "flag --shards: 'one' is no shard"),
         (["--tables", "posts", "--shards", ""], "flag --shards: '' is no shard"),
     ],

@@ -75,3 +75,19 @@ def wanted(migrating: XataPg, server: Server) -> dict[str, object]:
     database = server.new_database()
     assert migrating("migrate", env={"XATA_PG_TARGET": database.url}).code == 0
     return image(database.url)
+
+
+@pytest.fixture
+def scheduler(migrating: XataPg, server: Server) -> Iterator[int]:
+    """The port of a scheduler of Dask; the settings name it."""
+    pytest.importorskip("distributed")
+    port = free_port()
+    command = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    migrating.variables |= {
+        "XATA_PG_EXECUTOR": "dask",
+        "XATA_PG_EXECUTOR_OPTIONS": f'{{"address": "tcp://127.0.0.1:{port}"}}',
+        "XATA_PG_DAGSTER_URL": as_url(server.new_database()),
+    }
+    with process(command, migrating.folder / "scheduler.log", inherited(), migrating.folder):
+        wait_for(lambda: answers(port))
+        yield port

@@ -4,33 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from xata_pg_assets_tests.fix_server import Database, Server
-from xata_pg_assets_tests.test_cli.conftest import XataPg, inherited
-from xata_pg_assets_tests.test_engines.conftest import answers, as_url, free_port, process, wait_for, worker
+from xata_pg_assets_tests.test_cli.conftest import XataPg
+from xata_pg_assets_tests.test_engines.conftest import as_url, free_port, wait_for, worker
 from xata_pg_assets_tests.test_survival.image import image
 
 pytest.importorskip("distributed")
-
-
-@pytest.fixture
-def scheduler(migrating: XataPg, server: Server) -> Iterator[int]:
-    """The port of a scheduler; the settings name it."""
-    port = free_port()
-    command = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
-    migrating.variables |= {
-        "XATA_PG_EXECUTOR": "dask",
-        "XATA_PG_EXECUTOR_OPTIONS": f'{{"address": "tcp://127.0.0.1:{port}"}}',
-        "XATA_PG_DAGSTER_URL": as_url(server.new_database()),
-    }
-    with process(command, migrating.folder / "scheduler.log", inherited(), migrating.folder):
-        wait_for(lambda: answers(port))
-        yield port
 
 
 def test_on_this_machine_the_database_is_the_same(migrating: XataPg, wanted: dict[str, object], database: Database):

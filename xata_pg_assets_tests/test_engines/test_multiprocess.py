@@ -8,9 +8,13 @@ import signal
 from pathlib import Path
 
 import psutil
+import pytest
 
+from xata_pg_assets.errors import BusyError
+from xata_pg_assets.migration import Migration
+from xata_pg_assets.settings import load_settings
 from xata_pg_assets_tests.fix_server import Database, Server
-from xata_pg_assets_tests.test_cli.conftest import SECRET, Folder, XataPg
+from xata_pg_assets_tests.test_cli.conftest import SCHEMA, SECRET, Folder, XataPg
 from xata_pg_assets_tests.test_engines.conftest import wait_for
 from xata_pg_assets_tests.test_survival.conftest import data_dir
 from xata_pg_assets_tests.test_survival.image import image, leftovers
@@ -82,6 +86,36 @@ def test_a_killed_process_is_told_in_one_line_and_the_next_run_goes_on(
     assert all("left out" in line for line in lines[1:])
     assert migrating(*SPLIT).code == 0
     assert image(database.url) == wanted
+
+
+def test_another_migrate_is_told_who_is_at_work(migrating: XataPg, database: Database):
+    """The run shares its lock with its processes, and with nobody else."""
+    assert migrating("migrate", "--tables", "users").code == 0
+    database.query("UPDATE users SET name = 'wrong'")
+    with held_up(database, "users") as until_wanted:
+        running = migrating.start(*SPLIT)
+        until_wanted()
+        for executor in ("in_process", "multiprocess"):
+            other = Migration(load_settings(flags={"target": database.url, "executor": executor}), SCHEMA)
+            with pytest.raises(BusyError, match=r"another migration is at work on it \(process \d+ on "), other.alone():
+                pass
+    assert running.end(300).code == 0
+    assert database.value("SELECT count(*) FROM users WHERE name = 'wrong'") == 0
+
+
+def test_between_two_steps_nobody_else_comes_in(database: Database):
+    """No process of a step is there to hold the lock; one that then comes may share it."""
+
+    def migration(executor: str) -> Migration:
+        return Migration(load_settings(flags={"target": database.url, "executor": executor}), SCHEMA)
+
+    with migration("multiprocess").alone():
+        for executor in ("in_process", "multiprocess"):
+            with pytest.raises(BusyError), migration(executor).alone():
+                pass
+        of_step = migration("multiprocess")
+        with of_step.running("run"):
+            of_step.map_ids(of_step.plan.tables[0])
 
 
 # The lock of the run tells the process, in the name that its session has

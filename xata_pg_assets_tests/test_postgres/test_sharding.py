@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
-from xata_pg_assets.errors import ExportError, TargetError, TransientError, UsageError
+from xata_pg_assets.errors import ExportError, TargetError, TransientError, UnreachableError, UsageError
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.shards import shard_names
-from xata_pg_assets.postgres.connection import connect
+from xata_pg_assets.plan.tables import TargetTable
+from xata_pg_assets.postgres import sharding
+from xata_pg_assets.postgres.connection import Connection, connect
 from xata_pg_assets.postgres.ledger import Entry
 from xata_pg_assets.postgres.staging import drop_staging
 from xata_pg_assets.xata.schema import XataSchema
@@ -304,6 +310,201 @@ class _Killer:
         self._thread.join()
 
 
+def test_one_of_many_fails(new_export: NewExport, database: Database):
+    """More of them than can be at work when it fails."""
+    export = new_export(table("t", column("n", "int")), **flags(60, "t"))
+    export.rows("t", "id,n", [[f"r{n:02}", str(n)] for n in range(60)])
+    migration = export.migration()
+    (whole,) = migration.plan.tables
+    staged(migration, "t")
+    migration.load(whole, ["60"])
+    database.query("ALTER TABLE xata_staging.t_building ADD CONSTRAINT one CHECK (n <> 0)")
+    with pytest.raises(TargetError, match=r"Table t: shard 1 of 60 is missing"):
+        migration.load(whole)
+    database.query("ALTER TABLE xata_staging.t_building DROP CONSTRAINT one")
+    assert migration.load(whole).inserted_rows == 60
+
+
+def test_what_has_the_name_already(new_export: NewExport, database: Database):
+    export = new_export(table("t", column("n", "int")), **flags(2, "t"))
+    export.rows("t", "id,n", [["a", "1"], ["b", "2"]])
+    for make, drop, words in (
+        ("CREATE TYPE t AS ENUM ()", "DROP TYPE t", "a type"),
+        ("CREATE TABLE t (id int, n int)", "DROP TABLE t", "exists already and was not made by a migration"),
+    ):
+        database.query(make)
+        with pytest.raises(TargetError, match=words):
+            export.migrate()
+        assert entry(export, "t").shards is None  # told before any shard is loaded
+        database.query(drop)
+    assert export.migrate().changes == {"t": (2, 0, 0)}
+
+
+def test_nothing_is_staged_any_more(new_export: NewExport, database: Database):
+    export = new_export(table("t", column("n", "int")), **flags(2, "t"))
+    export.rows("t", "id,n", [["a", "1"], ["b", "2"]])
+    migration = export.migrate().migration
+    with connect(database.url) as conn:
+        drop_staging(conn, migration.layout)
+    (export.folder / "t.csv").unlink()
+    assert export.migrate().changes == {"t": (0, 0, 0)}
+    assert database.value("SELECT count(*) FROM t") == 2
+
+
+def test_a_chosen_one_of_a_later_load_is_loaded_again(new_export: NewExport, database: Database):
+    export = new_export(table("t", column("n", "int")), **flags(4, "t"))
+    export.rows("t", "id,n", [[f"r{n:02}", str(n)] for n in range(20)])
+    export.migrate()
+    export.rows("t", "id,n", [[f"r{n:02}", str(n + 100)] for n in range(20)])
+    migration = export.migration()
+    (whole,) = migration.plan.tables
+    staged(migration, "t")
+    assert migration.load(whole, ["1", "2"]).missing_shards == ["3", "4"]
+    database.query("UPDATE t SET n = -1 WHERE id < 9")
+    assert migration.load(whole, ["2"]).missing_shards == ["3", "4"]
+    assert database.query("SELECT n FROM t WHERE id < 11 ORDER BY id") == [(-1,)] * 5 + [(n,) for n in range(105, 110)]
+
+
+class Meanwhile:
+    """A migration whose first shard finds that something was done just before it."""
+
+    def __init__(self, migration: Migration, what: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+        session, mutex, todo = migration._shard_session, threading.Lock(), [what]
+
+        @contextmanager
+        def after(table: TargetTable, shard: str) -> Iterator[Connection]:
+            with mutex:
+                while todo:
+                    todo.pop()()
+            with session(table, shard) as conn:
+                yield conn
+
+        monkeypatch.setattr(migration, "_shard_session", after)
+
+
+@pytest.mark.parametrize("what", ["rows", "policy"])
+def test_a_shard_of_what_is_no_longer_so_is_not_loaded(
+    new_export: NewExport, database: Database, monkeypatch: pytest.MonkeyPatch, what: str
+):
+    """Others stage newer rows, or begin anew with another setting, between the beginning and the first shard."""
+    export = new_export(table("t", column("n", "int"), link("t", "t")), **flags(4, "t"))
+    export.rows("t", "id,n", [[f"r{n:02}", str(n)] for n in range(20)])
+    first = export.migration()
+    staged(first, "t")
+
+    def change() -> None:
+        other = export.migration(**({"dangling_links": "reject"} if what == "policy" else {}))
+        if what == "rows":
+            export.rows("t", "id,n", [[f"r{n:02}", str(n + 100)] for n in range(20)])
+            other.stage(other.plan.find("t"))
+        else:
+            other.load(other.plan.find("t"), ["1"])
+
+    Meanwhile(first, change, monkeypatch)
+    with pytest.raises(TransientError, match="table t: another run changed it meanwhile; run again"):
+        first.load(first.plan.find("t"))
+    assert set(entry(export, "t").shards["done"]) == ({"1"} if what == "policy" else set())
+    assert export.migrate().red == {}
+    assert database.value("SELECT count(*) FROM t WHERE n >= 100") == (20 if what == "rows" else 0)
+
+
+def test_two_that_load_the_same_shards(new_export: NewExport, database: Database, monkeypatch: pytest.MonkeyPatch):
+    export = new_export(table("t", column("n", "int")), **flags(4, "t"))
+    export.rows("t", "id,n", [[f"r{n:02}", str(n)] for n in range(20)])
+    slow, half, quick = export.migration(), export.migration(), export.migration()
+    (whole,) = slow.plan.tables
+    staged(slow, "t")
+    # One shard is in meanwhile: it is not loaded twice
+    Meanwhile(slow, lambda: half.load(whole, ["2"]), monkeypatch)
+    line = slow.load(whole)
+    assert (line.unfinished, line.inserted_rows, database.value("SELECT count(*) FROM t")) == (None, 20, 20)
+    # All are, and they were checked: the checks stay
+    database.query("UPDATE t SET n = -n")
+    later = export.migration()
+    Meanwhile(later, lambda: (quick.load(whole), quick.check(whole)), monkeypatch)
+    line = later.load(whole)
+    assert line.unfinished is None
+    assert [check["passed"] for check in line.checks.values()] == [True] * 7
+
+
+def test_a_server_that_lets_nobody_in_any_more(
+    new_export: NewExport, database: Database, server: Server, monkeypatch: pytest.MonkeyPatch
+):
+    """The shards that wait are not tried one after the other, and nobody waits for them."""
+    export = new_export(table("t", column("n", "int")), **flags(60, "t"))
+    export.rows("t", "id,n", [[f"r{n:02}", str(n)] for n in range(60)])
+    migration = export.migration()
+    (whole,) = migration.plan.tables
+    staged(migration, "t")
+    allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    name = sql.Identifier(conninfo_to_dict(database.url)["dbname"])
+    Meanwhile(migration, lambda: Database(server.url).query(allow.format(name, sql.SQL("false"))), monkeypatch)
+    failed = list[BaseException | None]()
+    loading = threading.Thread(target=lambda: failed.append(_error_of(lambda: migration.load(whole))), daemon=True)
+    loading.start()
+    loading.join(120)
+    Database(server.url).query(allow.format(name, sql.SQL("true")))
+    assert isinstance(failed[0], UnreachableError)
+    assert "Table t: shards 1-60 of 60 are missing" in str(failed[0])
+    assert migration.load(whole).inserted_rows == 60
+
+
+def _error_of(work: Callable[[], object]) -> BaseException | None:
+    try:
+        work()
+    except BaseException as error:
+        return error
+    return None
+
+
+def test_whoever_has_the_table_to_himself_is_waited_for(new_export: NewExport, database: Database):
+    export = new_export(table("t", column("n", "int")), **flags(2, "t"))
+    export.rows("t", "id,n", [["a", "1"], ["b", "2"]])
+    migration = export.migration()
+    (whole,) = migration.plan.tables
+    staged(migration, "t")
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()"
+        " AND query ~ 'xact_lock'"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with psycopg.connect(database.url) as conn:
+            conn.execute(f"SELECT pg_advisory_xact_lock_shared({_lock_of('table t')})")  # as a shard at work does
+            loading = pool.submit(migration.load, whole)
+            while not database.value(waiting):
+                assert not loading.done(), loading.result()
+            assert entry(export, "t").shards is None
+        assert loading.result().unfinished is None
+
+
+def _lock_of(what: str) -> str:
+    """Return the number of an advisory lock, as SQL."""
+    return f"hashtextextended(concat_ws(chr(31), 'xata_pg_assets', 'public', 'xata_migration', '{what}'), 0)"
+
+
+@pytest.mark.parametrize("setting", [{"dangling_links": "reject"}, {"naming": "preserve"}, "version", "parent"])
+def test_what_decides_the_rows_makes_all_outstanding(
+    new_export: NewExport, database: Database, monkeypatch: pytest.MonkeyPatch, setting: dict[str, Any] | str
+):
+    export = new_export(table("p"), table("t", column("n", "int"), link("p", "p")), **flags(4, "t"))
+    export.rows("p", "id", [["a"]])
+    export.rows("t", "id,n,p", [[f"r{n}", str(n), "a"] for n in range(8)])
+    migration = export.migration()
+    staged(migration, "t")
+    assert migration.load(migration.plan.find("t"), ["1"]).missing_shards == ["2", "3", "4"]
+    if setting == "version":
+        monkeypatch.setattr(sharding, "__version__", "another")
+    elif setting == "parent":
+        export.rows("p", "id", [["a"], ["b"]])
+    elif "naming" in setting:
+        database.query("DROP TABLE p")  # its columns have other names, too
+    later = export.migration(**(setting if isinstance(setting, dict) else {}))
+    staged(later, "t")
+    assert later.load(later.plan.find("t"), ["4"]).missing_shards == ["1", "2", "3"]
+    assert later.load(later.plan.find("t")).inserted_rows == 8
+    assert all(check.passed for check in later.check(later.plan.find("t")))
+
+
 def test_a_newer_export_makes_all_outstanding(new_export: NewExport, database: Database):
     export = new_export(table("t", column("n", "int")), **flags(4, "t"))
     export.rows("t", "id,n", [[f"r{n:02}", str(n)] for n in range(20)])
@@ -335,6 +536,19 @@ def test_what_is_in_stays_when_staged_rows_are_lost(new_export: NewExport, datab
     line = export.migration().load(whole)
     assert {name: line.shards["done"][name] for name in done} == done
     assert line.inserted_rows == database.value("SELECT count(DISTINCT n) FROM t") == 20
+
+
+def test_what_was_built_is_dropped_by_hand(new_export: NewExport, database: Database):
+    export = new_export(table("t", column("n", "int")), **flags(4, "t"))
+    export.rows("t", "id,n", [[f"r{n:02}", str(n)] for n in range(20)])
+    migration = export.migration()
+    (whole,) = migration.plan.tables
+    staged(migration, "t")
+    migration.load(whole, ["1", "4"])
+    database.query("DROP TABLE xata_staging.t_building")
+    assert export.migration().load(whole, ["2"]).missing_shards == ["1", "3", "4"]
+    assert export.migrate().red == {}
+    assert database.value("SELECT count(*) FROM t") == 20
 
 
 def test_another_number_of_shards_or_none_begins_anew(new_export: NewExport, database: Database):

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from xata_pg_assets.errors import UsageError
-from xata_pg_assets.stores import StoredPath, open_path
+from xata_pg_assets.stores import StoredPath, open_path, secrets_of
 from xata_pg_assets_tests.fix_server import Database, Server
 from xata_pg_assets_tests.test_cli.conftest import XataPg, export, fresh_home, migrating, xata_pg
+from xata_pg_assets_tests.test_engines.conftest import scheduler, worker
 from xata_pg_assets_tests.test_files.conftest import KEY, SECRET, Store, s3_server, store
 from xata_pg_assets_tests.test_survival.image import image
 
-__all__ = ["export", "fresh_home", "migrating", "s3_server", "store", "xata_pg"]
+__all__ = ["export", "fresh_home", "migrating", "s3_server", "scheduler", "store", "xata_pg"]
 
 WHERE_FROM = ("ledger",)  # names the source
 
@@ -65,11 +67,29 @@ def test_the_same_file_is_not_read_again_and_another_one_is(migrating: XataPg, s
     assert database.query("SELECT name FROM users") == [("Anna",)]
 
 
-@pytest.mark.parametrize("executor", ["multiprocess"])
+@pytest.mark.parametrize("executor", ["multiprocess", "dask"])
 def test_with_processes_of_its_own(migrating: XataPg, store: Store, database: Database, executor: str):
-    outcome = migrating("migrate", "--json", "--executor", executor, env=put(store, migrating.folder / "export"))
+    if executor == "dask":
+        pytest.importorskip("distributed")
+    settings = put(store, migrating.folder / "export")
+    outcome = migrating.start("migrate", "--json", "--executor", executor, env=settings).end(600)
     assert (outcome.code, outcome.report["ok"]) == (0, True)
     assert database.value("SELECT count(*) FROM posts") == 5
+
+
+def test_workers_that_stay_see_what_the_store_then_has(
+    migrating: XataPg, store: Store, database: Database, scheduler: int
+):
+    assert scheduler
+    migrating.variables |= put(store, migrating.folder / "export")
+    shutil.rmtree(migrating.folder / "export")
+    with worker(migrating, 1):
+        assert migrating.start("migrate", "--json").end(600).code == 0
+        assert database.value("SELECT count(*) FROM posts") == 5
+        users = b"id,email,name\nu1,ann@x.org,Anna\nu2,bob@x.org,Bob\nu3,c@x.org,Cleo\n"
+        store.client.put_object(Bucket=store.bucket, Key="export/users.csv", Body=users)
+        assert migrating.start("migrate", "--json").end(600).code == 0
+    assert database.query("SELECT name FROM users ORDER BY id") == [("Anna",), ("Bob",), ("Cleo",)]
 
 
 def test_what_is_not_there_is_one_line_without_a_key(migrating: XataPg, store: Store):
@@ -84,6 +104,11 @@ def test_what_is_not_there_is_one_line_without_a_key(migrating: XataPg, store: S
 def test_a_scheme_that_nobody_knows_is_one_line():
     with pytest.raises(UsageError, match=r"^setting source: nowhere://host/x: .*correct the URL"):
         open_path("nowhere://me:pw@host/x", {}, "source")
+
+
+def test_what_a_store_says_is_told_without_keys():
+    hidden = secrets_of("s3://me:pa55@bucket/x?token=t0k3n", {"key": KEY, "client_kwargs": {"tokens": [SECRET]}})
+    assert hidden(f"{KEY} of me:pa55 with {SECRET} and t0k3n\nis wrong") == "*** of me:*** with *** and ***"
 
 
 def test_a_folder_is_listed_once(store: Store, tmp_path: Path):

@@ -75,7 +75,7 @@ def held_up(database: Database, table: str) -> Iterator[Callable[[], None]]:
     waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
     def until_wanted() -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not database.query(waiting):
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -20,6 +20,7 @@ from dagster._core.executor.step_delegating import (
 )
 from dagster._grpc.types import ExecuteStepArgs
 
+from xata_pg_assets.assets.steps_seen import is_end
 from xata_pg_assets.errors import in_one_line
 
 __all__ = ["EngineExecutor", "EngineSteps", "do_step", "reason_of"]
@@ -116,7 +117,7 @@ class EngineExecutor(StepDelegatingExecutor):
 
     def _is_second_end(self, event: dg.DagsterEvent) -> bool:
         step = event.step_key
-        if step is None or not (event.is_step_success or event.is_step_failure or event.is_step_up_for_retry):
+        if step is None or not is_end(event):
             return False
         self._ends[step] += 1
         return self._ends[step] > self._launches[step]
