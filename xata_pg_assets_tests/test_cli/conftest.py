@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -20,13 +19,11 @@ from xata_pg_assets.settings import load_settings
 from xata_pg_assets.xata.schema import XataSchema
 from xata_pg_assets.xata.schema_json import dump_schema
 from xata_pg_assets_tests.fix_export import METADATA, cell, column, link, table
+from xata_pg_assets_tests.fix_processes import CONTEXT
 from xata_pg_assets_tests.fix_server import Database
 
 SECRET = "c4nary-p4ss"
 MADE = "2024-01-02T03:04:05.678Z"
-_CONTEXT = multiprocessing.get_context("forkserver")
-_PRELOADED = ["xata_pg_assets.cli.commands", "xata_pg_assets.assets.running", "xata_pg_assets.report.terminal"]
-_CONTEXT.set_forkserver_preload([*_PRELOADED, "xata_pg_assets.report.plan_page", "alembic.command"])
 
 
 def _work(arguments: Sequence[str], folder: Path, variables: Mapping[str, str], out: Path, err: Path) -> None:
@@ -47,7 +44,7 @@ class Process:
 
     def __init__(self, arguments: Sequence[str], folder: Path, variables: Mapping[str, str], out: Path) -> None:
         self._out, self._err = out, out.with_suffix(".err")
-        self.process = _CONTEXT.Process(target=_work, args=(arguments, folder, variables, self._out, self._err))
+        self.process = CONTEXT.Process(target=_work, args=(arguments, folder, variables, self._out, self._err))
         self.process.start()
 
     def send(self, number: int) -> None:

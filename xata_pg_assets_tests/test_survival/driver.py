@@ -7,7 +7,6 @@ over the work and not over Python's start.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import tempfile
@@ -24,11 +23,10 @@ from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import TargetTable
 from xata_pg_assets.settings import load_settings
 from xata_pg_assets.xata.schema import XataSchema
+from xata_pg_assets_tests.fix_processes import CONTEXT
 
 __all__ = ["Driver", "Ending", "migrate_by_table"]
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([__name__])
 
 
 def migrate_by_table(migration: Migration) -> list[str]:
@@ -97,7 +95,7 @@ class Driver:
     def __init__(self, schema: XataSchema, flags: Mapping[str, Any], folder: Path, *, is_alone: bool = True) -> None:
         self._folder = Path(tempfile.mkdtemp(dir=folder))
         self._out = self._folder / "ending.json"
-        self.process = _CONTEXT.Process(target=_work, args=(schema, dict(flags), self._out, is_alone))
+        self.process = CONTEXT.Process(target=_work, args=(schema, dict(flags), self._out, is_alone))
         self.process.start()
         while not self._out.with_suffix(".begun").exists() and self.process.exitcode is None:
             self.process.join(0.002)

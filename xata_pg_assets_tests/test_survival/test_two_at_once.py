@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import re
 import time
@@ -19,6 +18,7 @@ from xata_pg_assets.errors import BusyError
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.settings import load_settings
 from xata_pg_assets_tests.fix_export import Export, checks_of, column, link, migrate, table
+from xata_pg_assets_tests.fix_processes import CONTEXT
 from xata_pg_assets_tests.fix_proxy import Proxy, after_bytes
 from xata_pg_assets_tests.fix_server import Database
 from xata_pg_assets_tests.test_cli.conftest import (
@@ -42,7 +42,6 @@ LINE = re.compile(
     r" \(process (\d+) on \S+, since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\);"
     r" wait until it ends, or stop it, then run again"
 )
-_CONTEXT = multiprocessing.get_context("forkserver")
 
 
 @contextmanager
@@ -149,7 +148,7 @@ def _run(export_: Export, selection: list[str] | None, out: Path) -> None:
 
 
 def _start(export_: Export, out: Path, *selection: str):
-    process = _CONTEXT.Process(target=_run, args=(export_, list(selection), out))
+    process = CONTEXT.Process(target=_run, args=(export_, list(selection), out))
     process.start()
     return process
 
