@@ -21,6 +21,7 @@ from xata_pg_assets.xata.schema_json import dump_schema
 from xata_pg_assets_tests.fix_export import METADATA, cell, column, link, table
 from xata_pg_assets_tests.fix_processes import CONTEXT
 from xata_pg_assets_tests.fix_server import Database
+from xata_pg_assets_tests.fix_waiting import PATIENCE
 
 SECRET = "c4nary-p4ss"
 MADE = "2024-01-02T03:04:05.678Z"
@@ -50,7 +51,7 @@ class Process:
     def send(self, number: int) -> None:
         os.kill(self.process.pid or 0, number)
 
-    def end(self, timeout: float = 120) -> Outcome:
+    def end(self, timeout: float = PATIENCE) -> Outcome:
         """Wait for its end."""
         self.process.join(timeout)
         if self.process.exitcode is None:

@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,26 +20,11 @@ from xata_pg_assets_tests.test_survival.image import image
 
 __all__ = ["export", "fresh_home", "migrating", "xata_pg"]
 
-PATIENCE = 300  # seconds, on a machine that others keep busy
-
 
 def as_url(database: Database) -> str:
     """Write a connection string as the URL that SQLAlchemy asks for."""
     facts = conninfo_to_dict(database.url)
     return f"postgresql://{facts['user']}@/{facts['dbname']}?host={facts['host']}&port={facts['port']}"
-
-
-def wait_for(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:

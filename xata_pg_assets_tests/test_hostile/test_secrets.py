@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,7 +18,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from xata_pg_assets_tests.fix_export import METADATA
 from xata_pg_assets_tests.fix_installed import InstalledServer
+from xata_pg_assets_tests.fix_ports import free_port
 from xata_pg_assets_tests.fix_server import Database, Server
+from xata_pg_assets_tests.fix_waiting import PATIENCE
 from xata_pg_assets_tests.test_cli.conftest import Folder, Outcome, XataPg, inherited
 
 # With characters that a URL must encode, so that two forms of it may be found
@@ -218,9 +219,7 @@ def test_the_password_of_dagsters_records_is_not_in_them(migrating: XataPg, serv
 def test_dagit_and_its_processes_show_no_password(migrating: XataPg, database: Database, server: Server):
     """The server, the daemon and the code's process: their command lines, outputs, and what Dagit answers."""
     migrating.variables |= {"XATA_PG_TARGET": url(database), "XATA_PG_DAGSTER_URL": url(server.new_database())}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = migrating.folder / "ui.log"
     with log.open("wb") as out:
         running = subprocess.Popen(
@@ -232,13 +231,13 @@ def test_dagit_and_its_processes_show_no_password(migrating: XataPg, database: D
             start_new_session=True,
         )
     try:
-        deadline, lines, page = time.monotonic() + 300, set[bytes](), b""
+        deadline, lines, page = time.monotonic() + PATIENCE, set[bytes](), b""
         while not (page and any(b"daemon" in line for line in lines) and any(b"grpc" in line for line in lines)):
             assert running.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             lines |= set(command_lines())
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/dagit_info", timeout=5) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/dagit_info", timeout=60) as answer:
                     page = answer.read()
             except OSError:
                 time.sleep(0.2)
@@ -246,7 +245,7 @@ def test_dagit_and_its_processes_show_no_password(migrating: XataPg, database: D
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/graphql", query, {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - of this machine, by http
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - of this machine, by http
             page += answer.read()
         assert b"storage" in page
         assert found_in([page, *lines, *command_lines()], FORMS) == []

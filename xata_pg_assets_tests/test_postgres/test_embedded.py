@@ -26,6 +26,7 @@ from xata_pg_assets.postgres import binaries, cluster, embedded, postmaster, tun
 from xata_pg_assets.postgres.accounts import Account, new_cluster_account
 from xata_pg_assets.postgres.embedded import destroy, ensure_running, is_running, stop
 from xata_pg_assets.postgres.sockets import socket_dir_of
+from xata_pg_assets_tests.fix_waiting import PATIENCE, until
 
 ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(not ROOT, reason="needs root")
@@ -92,17 +93,10 @@ def _postmaster_pid(server: embedded.EmbeddedServer) -> int:
     return found.pid
 
 
-def _until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
-
-
 def _stranger() -> subprocess.Popen[bytes]:
     """A live process of the server's account, as PostgreSQL fears to meet under a reused number."""
     account = new_cluster_account()
-    return subprocess.Popen(["sleep", "60"], user=None if account.is_self else account.uid)
+    return subprocess.Popen(["sleep", "3600"], user=None if account.is_self else account.uid)
 
 
 def test_a_fresh_home_gets_a_server_with_its_database_and_pgvector(server: embedded.EmbeddedServer) -> None:
@@ -157,7 +151,7 @@ def test_the_server_outlives_a_killed_owner_and_shares_nothing_with_it(
     shared_home: Path, server: embedded.EmbeddedServer
 ) -> None:
     stop(shared_home)
-    code = ENSURE + "import time; time.sleep(60)"
+    code = ENSURE + "import time; time.sleep(3600)"
     with (shared_home.parent / "secret").open("w") as inherited:
         os.set_inheritable(inherited.fileno(), True)
         owner = subprocess.Popen([sys.executable, "-c", code, shared_home], stdout=subprocess.PIPE, close_fds=False)
@@ -250,7 +244,7 @@ def test_a_postmaster_file_cut_by_a_power_loss_does_not_hinder_a_start(
 @pytest.mark.parametrize("with_initdb", [True, False])
 def test_initdb_killed_half_way_leaves_nothing_that_passes_for_a_cluster(home: Path, with_initdb: bool) -> None:
     maker = subprocess.Popen([sys.executable, "-c", ENSURE, home], start_new_session=True)
-    _until(lambda: list(home.glob(f"{cluster.UNFINISHED}*/PG_VERSION")))
+    until(lambda: list(home.glob(f"{cluster.UNFINISHED}*/PG_VERSION")), every=0.005)
     children = psutil.Process(maker.pid).children(recursive=True)
     maker.kill()
     for child in children if with_initdb else []:
@@ -258,7 +252,7 @@ def test_initdb_killed_half_way_leaves_nothing_that_passes_for_a_cluster(home: P
     maker.wait()
     assert not (home / cluster.DATA).exists()
     assert _query(ensure_running(home).uri, "SELECT 1") == 1
-    psutil.wait_procs(children, timeout=20)
+    psutil.wait_procs(children, timeout=PATIENCE)
     stop(home)
     ensure_running(home)
     assert [path.name for path in home.glob(f"{cluster.DATA}*/")] == [cluster.DATA]

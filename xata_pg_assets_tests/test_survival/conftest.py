@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from xata_pg_assets_tests.test_survival.image import image, leftovers
 IS_LONG = os.environ.get("SURVIVAL") == "long"
 SEED = int(os.environ.get("SURVIVAL_SEED", "1947"))
 DONE: Counter[str] = Counter()
+_TALLY = "survival"
 _NUMBERS = count(1)
 
 
@@ -37,10 +38,23 @@ def times(short: int, long: int) -> int:
     return long if IS_LONG else short
 
 
+@pytest.fixture(autouse=True)
+def tally(record_property: Callable[[str, object], None]) -> Iterator[None]:
+    """Note in a test's report what it did: other processes may run tests, too, and only reports reach the summary."""
+    before = DONE.copy()
+    yield
+    record_property(_TALLY, dict(DONE - before))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if DONE:
+    done: Counter[str] = Counter()
+    for report in chain.from_iterable(terminalreporter.stats.values()):
+        if getattr(report, "when", None) == "teardown":
+            for number in (value for name, value in report.user_properties if name == _TALLY):
+                done.update(number)
+    if done:
         terminalreporter.section(f"survival, {'long' if IS_LONG else 'short'} form, SURVIVAL_SEED={SEED}")
-        for what, number in DONE.items():
+        for what, number in sorted(done.items()):
             terminalreporter.write_line(f"{number:7,}  {what}")
 
 

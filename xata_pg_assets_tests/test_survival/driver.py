@@ -24,9 +24,9 @@ from xata_pg_assets.plan.tables import TargetTable
 from xata_pg_assets.settings import load_settings
 from xata_pg_assets.xata.schema import XataSchema
 from xata_pg_assets_tests.fix_processes import CONTEXT
+from xata_pg_assets_tests.fix_waiting import PATIENCE
 
 __all__ = ["Driver", "Ending", "migrate_by_table"]
-
 
 
 def migrate_by_table(migration: Migration) -> list[str]:
@@ -103,7 +103,7 @@ class Driver:
     def kill(self) -> None:
         self.process.kill()
 
-    def end(self, timeout: float = 300) -> Ending:
+    def end(self, timeout: float = PATIENCE) -> Ending:
         """Wait for its end; nothing of it may be left, neither a process nor a temporary file."""
         self.process.join(timeout)
         if self.process.exitcode is None:

@@ -14,6 +14,7 @@ import pytest
 from psycopg import sql
 
 from xata_pg_assets_tests.fix_server import Database, Server
+from xata_pg_assets_tests.fix_waiting import until
 from xata_pg_assets_tests.test_cli.conftest import Folder, XataPg, export, fresh_home, migrating, xata_pg
 from xata_pg_assets_tests.test_survival.conftest import DONE, data_dir, times
 from xata_pg_assets_tests.test_survival.image import image, leftovers
@@ -75,10 +76,7 @@ def held_up(database: Database, table: str) -> Iterator[Callable[[], None]]:
     waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
     def until_wanted() -> None:
-        deadline = time.monotonic() + 60
-        while not database.query(waiting):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: database.query(waiting))
 
     with psycopg.connect(database.url) as conn:
         conn.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(*table.split("."))))

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from xata_pg_assets.postgres.cluster import find_cluster
 from xata_pg_assets.postgres.postmaster import Postmaster, while_alive
 from xata_pg_assets_tests.fix_proxy import Proxy, after_bytes, at_statement
 from xata_pg_assets_tests.fix_server import Database, Server
+from xata_pg_assets_tests.fix_waiting import until
 from xata_pg_assets_tests.test_survival.conftest import DONE, IS_LONG, Stage, Stages, data_dir, drop, shuffled, times
 from xata_pg_assets_tests.test_survival.driver import Driver
 
@@ -66,7 +66,7 @@ def test_sigkill_at_random_statements(stages: Stages, dice: random.Random):
             if word is None
             else at_statement(word, dice.randint(1, 3 * len(stage.dataset.schema.tables)), is_sent=dice.random() < 0.5)
         )
-        proxy.arm(watch, lambda started=started: (_until(lambda: started), started[0].kill()))
+        proxy.arm(watch, lambda started=started: (until(lambda: started, every=0.005), started[0].kill()))
         started.append(stage.start(database, proxy.url))
         code = started[0].end().code
         proxy.close()
@@ -79,13 +79,6 @@ def test_sigkill_at_random_statements(stages: Stages, dice: random.Random):
         if hits == wanted:
             return
     pytest.fail(f"{hits} kills in {wanted * _OUT_OF_LUCK} tries")
-
-
-def _until(condition: object, limit: float = 60) -> None:
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_sessions_terminated_at_random_moments(stages: Stages, dice: random.Random):
