@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -45,9 +46,11 @@ def found_in(texts: Iterable[bytes], needles: Iterable[str]) -> list[str]:
 
 def files_under(folder: Path, *but: Path) -> Iterator[bytes]:
     """Yield the bytes of every file, its name before them."""
-    for path in folder.rglob("*"):
-        if path.is_file() and path not in but:
-            yield os.fsencode(path) + b"\n" + path.read_bytes()
+    for place, _, names in os.walk(folder):
+        for path in (Path(place, name) for name in names):
+            if path.is_file() and path not in but:
+                with suppress(FileNotFoundError):  # of a process that ends just now
+                    yield os.fsencode(path) + b"\n" + path.read_bytes()
 
 
 def command_lines() -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, count
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,21 @@ def _run(stage: Stage, database: Database) -> Ending:
     return ending
 
 
+class Moments:
+    """Random moments of a run; earlier and earlier ones for as long as the run is over by then.
+
+    The machine may have been busy when a run was timed, and be idle now.
+    """
+
+    def __init__(self, dice: random.Random) -> None:
+        self._dice, self._too_late = dice, 0
+
+    def wait(self, process: BaseProcess, seconds: float) -> None:
+        """Wait until a moment of a run that takes so long, or until its process is over."""
+        process.join(self._dice.uniform(0, seconds / 2**self._too_late))
+        self._too_late = 0 if process.exitcode is None else self._too_late + 1
+
+
 Stages = Callable[[str], Stage]
 
 
@@ -179,4 +195,15 @@ def shuffled(dice: random.Random, number: int, short: tuple[str, ...] = ("strict
     return (names[(first + k) % len(names)] for k in range(number))
 
 
-__all__: list[Any] = ["DONE", "IS_LONG", "Stage", "Stages", "data_dir", "drop", "new_database", "shuffled", "times"]
+__all__: list[Any] = [
+    "DONE",
+    "IS_LONG",
+    "Moments",
+    "Stage",
+    "Stages",
+    "data_dir",
+    "drop",
+    "new_database",
+    "shuffled",
+    "times",
+]

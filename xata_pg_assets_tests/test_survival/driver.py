@@ -24,7 +24,7 @@ from xata_pg_assets.plan.tables import TargetTable
 from xata_pg_assets.settings import load_settings
 from xata_pg_assets.xata.schema import XataSchema
 from xata_pg_assets_tests.fix_processes import CONTEXT
-from xata_pg_assets_tests.fix_waiting import PATIENCE
+from xata_pg_assets_tests.fix_waiting import PATIENCE, until
 
 __all__ = ["Driver", "Ending", "migrate_by_table"]
 
@@ -109,7 +109,7 @@ class Driver:
         if self.process.exitcode is None:
             self.kill()
             pytest.fail("the migration does not end")
-        assert not [each for each in psutil.pids() if _session_of(each) == self.process.pid]
+        until(lambda: self.process.pid not in map(_session_of, psutil.pids()))
         left = {path.name for path in self._folder.iterdir()} - {"ending.json", "ending.begun"}
         assert not left
         facts = json.loads(self._out.read_text()) if self._out.exists() and self.process.exitcode == 0 else {}

@@ -20,7 +20,17 @@ from xata_pg_assets.postgres.postmaster import Postmaster, while_alive
 from xata_pg_assets_tests.fix_proxy import Proxy, after_bytes, at_statement
 from xata_pg_assets_tests.fix_server import Database, Server
 from xata_pg_assets_tests.fix_waiting import until
-from xata_pg_assets_tests.test_survival.conftest import DONE, IS_LONG, Stage, Stages, data_dir, drop, shuffled, times
+from xata_pg_assets_tests.test_survival.conftest import (
+    DONE,
+    IS_LONG,
+    Moments,
+    Stage,
+    Stages,
+    data_dir,
+    drop,
+    shuffled,
+    times,
+)
 from xata_pg_assets_tests.test_survival.driver import Driver
 
 _OUT_OF_LUCK = 10  # times as many tries as hits are wanted: a kill may come when all is done
@@ -29,17 +39,13 @@ _SETTERS = ["DATABASE {database}", "ROLE {role} IN DATABASE {database}"]
 _TRANSIENT = {"TransientError", "UnreachableError"}
 
 
-def _wait(driver: Driver, stage: Stage, dice: random.Random) -> None:
-    driver.process.join(dice.uniform(0, stage.seconds))
-
-
 def test_sigkill_at_random_moments(stages: Stages, dice: random.Random):
-    wanted, hits = times(2, 110), 0
+    wanted, hits, moments = times(2, 110), 0, Moments(dice)
     for name in shuffled(dice, wanted * _OUT_OF_LUCK):
         stage = stages(name)
         database = stage.new_database()
         driver = stage.start(database)
-        _wait(driver, stage, dice)
+        moments.wait(driver.process, stage.seconds)
         driver.kill()
         if driver.end().code != -signal.SIGKILL:
             drop(stage.server, database)
@@ -83,13 +89,13 @@ def test_sigkill_at_random_statements(stages: Stages, dice: random.Random):
 
 def test_sessions_terminated_at_random_moments(stages: Stages, dice: random.Random):
     """The administrator ends one of its sessions: what fails for it is transient, or goes on by itself."""
-    wanted, hits = times(1, 52), 0
+    wanted, hits, moments = times(1, 52), 0, Moments(dice)
     for name in shuffled(dice, wanted * _OUT_OF_LUCK):
         stage = stages(name)
         database = stage.new_database()
         with psycopg.connect(database.url, autocommit=True) as conn:
             driver = stage.start(database)
-            _wait(driver, stage, dice)
+            moments.wait(driver.process, stage.seconds)
             struck = _terminate(conn, dice)
             ending = driver.end()
         if not struck:
@@ -139,12 +145,12 @@ def _crash(server: Server, number: int) -> None:
 
 def test_immediate_stops_of_the_server(mortal: tuple[Server, Stages], dice: random.Random):
     server, stages = mortal
-    wanted, hits = times(1, 16), 0
+    wanted, hits, moments = times(1, 16), 0, Moments(dice)
     for name in shuffled(dice, wanted * _OUT_OF_LUCK, short=("strict",)):
         stage = stages(name)
         database = stage.new_database()
         driver = stage.start(database)
-        _wait(driver, stage, dice)
+        moments.wait(driver.process, stage.seconds)
         _crash(server, dice.choice((signal.SIGQUIT, signal.SIGKILL)))
         ending = driver.end()
         assert embedded.ensure_running(server.home).uri == server.url
