@@ -139,7 +139,7 @@ def test_an_error_tells_no_password(migrating: XataPg, form: str, role: str):
     if role == "dagster-url":
         variables["PGCONNECT_TIMEOUT"] = "2"
     migrating.variables |= {"XATA_PG_SCHEMA": str(migrating.folder / "export" / "schema.json")}
-    outcome = migrating("--debug", "migrate", "--json", env=variables)
+    outcome = migrating("--debug", "migrate", "--json", env=variables, is_hurried=True)
     assert outcome.code in (2, 3)
     assert "error: " in outcome.err
     assert "should not happen" not in outcome.err
