@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
@@ -60,6 +61,15 @@ def command_lines() -> Iterator[bytes]:
             yield path.read_bytes()
         except OSError:  # it ended
             continue
+
+
+def words_of_those_started_by(pid: int) -> str:
+    """Return the command lines of a process's children, as far as they live."""
+    words = ""
+    for process in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            words += " ".join(process.cmdline()) + "\n"
+    return words
 
 
 def watched(xata_pg: XataPg, *arguments: str) -> Outcome:
@@ -235,9 +245,11 @@ def test_dagit_and_its_processes_show_no_password(migrating: XataPg, database: D
         )
     try:
         deadline, lines, page = time.monotonic() + PATIENCE, set[bytes](), b""
-        while not (page and any(b"daemon" in line for line in lines) and any(b"grpc" in line for line in lines)):
+        started = ""
+        while not (page and "daemon" in started and "grpc" in started):
             assert running.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
+            started += words_of_those_started_by(running.pid)
             lines |= set(command_lines())
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/dagit_info", timeout=60) as answer:
