@@ -43,7 +43,7 @@ def _folder() -> Iterator[Path]:
     for lock in path.rglob(embedded.LOCK):
         if lock.stat().st_uid == os.geteuid():
             destroy(lock.parent)
-    assert not [process for process in psutil.process_iter() if str(path) in " ".join(_open_folders(process))]
+    until(lambda: not any(str(path) in " ".join(_open_folders(process)) for process in psutil.process_iter()))
     shutil.rmtree(path)
 
 
