@@ -23,8 +23,10 @@ lint: $(VENV)/tested
 types: $(VENV)/tested
 	$(BIN)/mypy
 
+# As many processes as there are cores, each with servers of its own; a file's tests stay together, for they share
+# fixtures. `.venv/bin/pytest path` runs in one process, as ever
 unit: $(VENV)/tested
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 # Hundreds of kills, cuts and mutations; SURVIVAL_SEED=n repeats a run
 survival: $(VENV)/tested

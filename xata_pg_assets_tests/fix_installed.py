@@ -16,6 +16,7 @@ import pytest
 from psycopg import sql
 
 from xata_pg_assets.postgres.accounts import Account, new_cluster_account
+from xata_pg_assets_tests.fix_ports import free_port
 from xata_pg_assets_tests.fix_server import Database
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
@@ -85,7 +86,7 @@ def installed_server() -> Iterator[InstalledServer]:
     _run(account, programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C")
     _certificates(folder, account)
     (data / "pg_hba.conf").write_text(_HBA)
-    port = _free_port()
+    port = free_port()
     settings = {
         "listen_addresses": "'*'", "port": str(port), "unix_socket_directories": f"'{data}'", "fsync": "off",
         "ssl": "on", "ssl_cert_file": f"'{data}/server.crt'", "ssl_key_file": f"'{data}/server.key'",
@@ -116,12 +117,6 @@ def _programs() -> Path:
 def _major(programs: Path) -> int:
     told = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
     return int(told.split()[2].partition(".")[0])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _certificates(folder: Path, account: Account) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from xata_pg_assets_tests.fix_ports import free_port
 from xata_pg_assets_tests.fix_server import Database
 
 _PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -38,11 +38,6 @@ class Pooled(Protocol):
     """Starts a pooler with settings of its own before a database; returns the URL that leads through it."""
 
     def __call__(self, database: Database, **settings: object) -> str: ...
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextmanager
@@ -68,7 +63,7 @@ def _running(parts: dict[str, Any], port: int, settings: dict[str, object]) -> I
 
 
 def _wait_for(url: str) -> None:
-    for _ in range(60):
+    for _ in range(3000):
         try:
             psycopg.connect(url, connect_timeout=10).close()
         except psycopg.OperationalError:
@@ -85,7 +80,7 @@ def pooled() -> Iterator[Pooled]:
     with ExitStack() as stack:
 
         def start(database: Database, **settings: object) -> str:
-            parts, port = conninfo_to_dict(database.url), _free_port()
+            parts, port = conninfo_to_dict(database.url), free_port()
             stack.enter_context(_running(parts, port, settings))
             url = make_conninfo(database.url, host="127.0.0.1", port=port)
             _wait_for(url)

@@ -8,8 +8,7 @@ from threading import Event, Thread
 import pytest
 
 from xata_pg_assets.ahead import WorkAhead
-
-GENEROUS = 60
+from xata_pg_assets_tests.fix_waiting import PATIENCE
 
 
 class Work:
@@ -21,13 +20,13 @@ class Work:
 
     def __call__(self, name: str) -> str:
         self.begun[name].set()
-        assert self.may_end[name].wait(GENEROUS)
+        assert self.may_end[name].wait(PATIENCE)
         if name.isupper():
             raise ValueError(name)
         return name * 2
 
     def begins(self, names: str) -> bool:
-        return all(self.begun[name].wait(GENEROUS) for name in names)
+        return all(self.begun[name].wait(PATIENCE) for name in names)
 
     def let_through(self, names: str) -> None:
         for name in names:
@@ -108,7 +107,7 @@ def test_who_waits_for_a_piece_is_told_when_it_will_not_come():
     asking.start()
     assert work.begins("A")
     work.let_through("A")
-    asking.join(GENEROUS)
+    asking.join(PATIENCE)
     assert got == ["mine"]
 
 
@@ -121,7 +120,7 @@ def test_a_long_chain_after_a_piece_that_went_wrong_is_the_callers():
     got: list[str] = []
     asking = Thread(target=lambda: got.append(ahead.get(length - 1, of_the_caller)), daemon=True)
     asking.start()
-    asking.join(GENEROUS)
+    asking.join(PATIENCE)
     assert got == ["mine"]
 
 
@@ -140,7 +139,7 @@ def test_nobody_waits_for_ever_for_a_piece_that_cannot_be_judged():
 
     asking = Thread(target=ask, daemon=True)
     asking.start()
-    asking.join(GENEROUS)
+    asking.join(PATIENCE)
     assert [str(error) for error in got] == ["1"]
 
 
@@ -157,7 +156,7 @@ def test_nothing_is_begun_after_the_end():
 def test_waiting_for_some_pieces_ends_with_them_and_not_with_others():
     work = Work("abc")
     ahead = working_on(work, dict.fromkeys("abc", ""))
-    waiter = Thread(target=ahead.wait, args=("bc", GENEROUS), daemon=True)
+    waiter = Thread(target=ahead.wait, args=("bc", PATIENCE), daemon=True)
     waiter.start()
     assert work.begins("ab")
     work.let_through("b")
@@ -165,7 +164,7 @@ def test_waiting_for_some_pieces_ends_with_them_and_not_with_others():
     waiter.join(0.05)
     assert waiter.is_alive()
     work.let_through("c")
-    waiter.join(GENEROUS)
+    waiter.join(PATIENCE)
     assert not waiter.is_alive()
     ahead.wait("a", 0)  # is patient no longer than that
     work.let_through("a")

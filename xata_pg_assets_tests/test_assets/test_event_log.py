@@ -20,7 +20,7 @@ from xata_pg_assets.settings import load_settings
 
 _SEEN = """
 import sqlite3, sys, time
-for _ in range(600):
+for _ in range(6000):
     with sqlite3.connect(sys.argv[1]) as connection:
         if connection.execute("SELECT count(*) FROM event_logs").fetchone()[0] > int(sys.argv[2]):
             sys.exit(0)
@@ -63,7 +63,7 @@ def test_another_process_writes_while_events_come_in(settings):
         writer = Thread(target=write_on)
         writer.start()
         try:
-            with closing(sqlite3.connect(path, timeout=60)) as other, other:
+            with closing(sqlite3.connect(path, timeout=600)) as other, other:
                 other.execute("CREATE TABLE of_another (x)")
         finally:
             is_over.append(True)

@@ -134,5 +134,5 @@ def test_processes_that_open_a_fresh_home_at_once(tmp_path):
     for process in starts:
         process.stdin.write("\n")
         process.stdin.flush()
-    ends = [process.communicate(timeout=60) for process in starts]
+    ends = [process.communicate(timeout=600) for process in starts]
     assert [(process.returncode, *end) for process, end in zip(starts, ends, strict=True)] == [(0, "0\n", "")] * 3

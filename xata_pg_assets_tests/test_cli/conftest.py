@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,18 +20,21 @@ from xata_pg_assets.settings import load_settings
 from xata_pg_assets.xata.schema import XataSchema
 from xata_pg_assets.xata.schema_json import dump_schema
 from xata_pg_assets_tests.fix_export import METADATA, cell, column, link, table
+from xata_pg_assets_tests.fix_processes import CONTEXT
 from xata_pg_assets_tests.fix_server import Database
+from xata_pg_assets_tests.fix_waiting import PATIENCE
 
 SECRET = "c4nary-p4ss"
 MADE = "2024-01-02T03:04:05.678Z"
-_CONTEXT = multiprocessing.get_context("forkserver")
-_PRELOADED = ["xata_pg_assets.cli.commands", "xata_pg_assets.assets.running", "xata_pg_assets.report.terminal"]
-_CONTEXT.set_forkserver_preload([*_PRELOADED, "xata_pg_assets.report.plan_page", "alembic.command"])
 
 
-def _work(arguments: Sequence[str], folder: Path, variables: Mapping[str, str], out: Path, err: Path) -> None:
+def _work(
+    arguments: Sequence[str], folder: Path, variables: Mapping[str, str], out: Path, err: Path, is_hurried: bool
+) -> None:
     from xata_pg_assets.cli import main
 
+    if is_hurried:
+        time.sleep = lambda _: None
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(folder)
@@ -43,17 +46,26 @@ def _work(arguments: Sequence[str], folder: Path, variables: Mapping[str, str], 
 
 
 class Process:
-    """A command at work."""
+    """A command at work; one in a hurry does not wait between its tries to reach somebody."""
 
-    def __init__(self, arguments: Sequence[str], folder: Path, variables: Mapping[str, str], out: Path) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        variables: Mapping[str, str],
+        out: Path,
+        *,
+        is_hurried: bool = False,
+    ) -> None:
         self._out, self._err = out, out.with_suffix(".err")
-        self.process = _CONTEXT.Process(target=_work, args=(arguments, folder, variables, self._out, self._err))
+        facts = (arguments, folder, variables, self._out, self._err, is_hurried)
+        self.process = CONTEXT.Process(target=_work, args=facts)
         self.process.start()
 
     def send(self, number: int) -> None:
         os.kill(self.process.pid or 0, number)
 
-    def end(self, timeout: float = 120) -> Outcome:
+    def end(self, timeout: float = PATIENCE) -> Outcome:
         """Wait for its end."""
         self.process.join(timeout)
         if self.process.exitcode is None:
@@ -96,12 +108,13 @@ class XataPg:
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
 
-    def __call__(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> Outcome:
-        return self.start(*arguments, env=env).end()
+    def __call__(self, *arguments: str | Path, env: Mapping[str, str] | None = None, **how: bool) -> Outcome:
+        return self.start(*arguments, env=env, **how).end()
 
-    def start(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> Process:
+    def start(self, *arguments: str | Path, env: Mapping[str, str] | None = None, **how: bool) -> Process:
         variables = {**inherited(), "HOME": str(self.folder), **self.variables, **(env or {})}
-        return Process([str(argument) for argument in arguments], self.folder, variables, self.folder / "std.out")
+        texts = [str(argument) for argument in arguments]
+        return Process(texts, self.folder, variables, self.folder / "std.out", **how)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +14,7 @@ from dagster import AssetKey
 from xata_pg_assets.assets.instance import open_instance
 from xata_pg_assets.settings import load_settings
 from xata_pg_assets_tests.fix_server import Database
+from xata_pg_assets_tests.fix_waiting import until
 from xata_pg_assets_tests.test_cli.conftest import XataPg
 from xata_pg_assets_tests.test_cli.test_commands import is_untouched
 
@@ -57,10 +57,7 @@ def held_in_the_middle(database: Database, row: int) -> Iterator[None]:
 
 
 def wait_until(database: Database, query: str) -> None:
-    deadline = time.monotonic() + 120
-    while not database.value(query):
-        assert time.monotonic() < deadline, query
-        time.sleep(0.1)
+    until(lambda: database.value(query))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])

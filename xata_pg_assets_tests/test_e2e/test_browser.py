@@ -21,8 +21,10 @@ from typing import Any
 import pytest
 
 from xata_pg_assets.xata.demo import write_demo
+from xata_pg_assets_tests.fix_ports import free_port
 from xata_pg_assets_tests.fix_server import Database, Server
-from xata_pg_assets_tests.test_e2e.test_dagit import BIN, ROOT, Dagit, environment, free_port, take_default_signals
+from xata_pg_assets_tests.fix_waiting import PATIENCE
+from xata_pg_assets_tests.test_e2e.test_dagit import BIN, ROOT, Dagit, environment, take_default_signals
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is lacking: pip install '.[browser]'")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -33,7 +35,6 @@ pytestmark = [
 ]
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
-PATIENCE = 600  # seconds; a busy machine is no fault
 LATEST = "{ runsOrError(limit: 1) { ... on Runs { results { runId status } } } }"
 
 

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,7 +19,9 @@ import psutil
 import pytest
 
 from xata_pg_assets.xata.demo import write_demo
+from xata_pg_assets_tests.fix_ports import free_port
 from xata_pg_assets_tests.fix_server import Database, Server
+from xata_pg_assets_tests.fix_waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -45,7 +46,7 @@ class Dagit:
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         body = json.dumps({"query": query, "variables": variables}).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
         answer = json.load(connection.getresponse())
         assert "errors" not in answer, answer
@@ -56,7 +57,7 @@ class Dagit:
         selector = {**SELECTOR, "pipelineName": "__ASSET_JOB", **selection}
         launched = self.ask(LAUNCH, params={"selector": selector, "mode": "default", "runConfigData": {}})["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             run: dict[str, Any] = self.ask(RUN, id=launched["run"]["runId"])["runOrError"]
             if run["status"] in ("SUCCESS", "FAILURE", "CANCELED"):
@@ -69,12 +70,6 @@ class Dagit:
                 }
             time.sleep(0.3)
         raise TimeoutError(run)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def environment(folder: Path, database: Database) -> dict[str, str]:
@@ -115,7 +110,7 @@ def opened(folder: Path, database: Database, **variables: str) -> Iterator[Dagit
         )
     dagit = Dagit(process, port, database)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         while True:
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < deadline, (folder / "log").read_text()
@@ -159,8 +154,8 @@ def test_a_signal_to_it_alone_ends_all_that_it_started(dagit: Dagit):
     children = psutil.Process(dagit.process.pid).children(recursive=True)
     assert len(children) >= 2
     dagit.process.send_signal(signal.SIGTERM)
-    dagit.process.wait(30)
-    _, alive = psutil.wait_procs(children, 15)
+    dagit.process.wait(PATIENCE)
+    _, alive = psutil.wait_procs(children, PATIENCE)
     assert [process.cmdline() for process in alive] == []
     with pytest.raises(OSError, match="refused"):
         dagit.ask("{ version }")

@@ -6,13 +6,13 @@ Of the long suite (`make browser`): each executor has a Dagit of its own, and th
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from xata_pg_assets_tests.fix_server import Server
+from xata_pg_assets_tests.fix_waiting import until
 from xata_pg_assets_tests.test_e2e.test_dagit import LAUNCH, SELECTOR, Dagit, opened
 from xata_pg_assets_tests.test_survival.conftest import data_dir
 from xata_pg_assets_tests.test_survival.image import image, leftovers
@@ -25,7 +25,6 @@ pytestmark = [
 
 ENGINES = {"in_process": "one process", "multiprocess": "_ProcessSteps", "dask": "_DaskSteps"}
 PATHS = [{"path": [stage, "topics"]} for stage in ("xata", "id_mapping", "postgres")]
-PATIENCE = 300  # seconds, on a machine that others keep busy
 PATIENT = {"DAGSTER_GRPC_PROXY_HEARTBEAT_TTL_SECONDS": "3600"}
 
 OURS = """SELECT pid FROM pg_stat_activity
@@ -61,15 +60,8 @@ def launched(dagit: Dagit) -> str:
     return str(run["launchRun"]["run"]["runId"])
 
 
-def wait_for(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.2)
-
-
 def ended(dagit: Dagit, run_id: str) -> tuple[str, list[str]]:
-    wait_for(lambda: status_of(dagit, run_id)[0] in ("SUCCESS", "FAILURE", "CANCELED"))
+    until(lambda: status_of(dagit, run_id)[0] in ("SUCCESS", "FAILURE", "CANCELED"))
     return status_of(dagit, run_id)
 
 
@@ -89,7 +81,7 @@ def test_a_run_terminated_at_work_leaves_nothing_and_the_next_ends_the_work(
         assert [each["__typename"] for each in answer] == ["TerminateRunSuccess"]
         status, log = ended(dagit, run_id)
         assert status == "CANCELED", log
-        wait_for(lambda: not dagit.database.query(OURS))  # ended, for what they wait for is still held up
+        until(lambda: not dagit.database.query(OURS))  # ended, for what they wait for is still held up
     assert leftovers(dagit.database.url, data_dir(server)) == []
     status, log = ended(dagit, launched(dagit))
     assert status == "SUCCESS", "\n".join(log)

@@ -7,40 +7,26 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from xata_pg_assets_tests.fix_ports import free_port
 from xata_pg_assets_tests.fix_server import Database, Server
+from xata_pg_assets_tests.fix_waiting import until
 from xata_pg_assets_tests.test_cli.conftest import XataPg, export, fresh_home, inherited, migrating, xata_pg
 from xata_pg_assets_tests.test_survival.image import image
 
 __all__ = ["export", "fresh_home", "migrating", "xata_pg"]
-
-PATIENCE = 300  # seconds, on a machine that others keep busy
 
 
 def as_url(database: Database) -> str:
     """Write a connection string as the URL that SQLAlchemy asks for."""
     facts = conninfo_to_dict(database.url)
     return f"postgresql://{facts['user']}@/{facts['dbname']}?host={facts['host']}&port={facts['port']}"
-
-
-def wait_for(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:
@@ -89,5 +75,5 @@ def scheduler(migrating: XataPg, server: Server) -> Iterator[int]:
         "XATA_PG_DAGSTER_URL": as_url(server.new_database()),
     }
     with process(command, migrating.folder / "scheduler.log", inherited(), migrating.folder):
-        wait_for(lambda: answers(port))
+        until(lambda: answers(port))
         yield port

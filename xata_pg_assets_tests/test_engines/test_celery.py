@@ -12,9 +12,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from xata_pg_assets_tests.fix_ports import free_port
 from xata_pg_assets_tests.fix_server import Database, Server
+from xata_pg_assets_tests.fix_waiting import until
 from xata_pg_assets_tests.test_cli.conftest import XataPg, inherited
-from xata_pg_assets_tests.test_engines.conftest import answers, as_url, free_port, process, wait_for, worker
+from xata_pg_assets_tests.test_engines.conftest import answers, as_url, process, worker
 from xata_pg_assets_tests.test_survival.image import image
 
 pytest.importorskip("dagster_celery")
@@ -35,7 +37,7 @@ def broker(migrating: XataPg, server: Server) -> Iterator[int]:
         "XATA_PG_DAGSTER_URL": as_url(server.new_database()),
     }
     with process(command, migrating.folder / "broker.log", inherited(), migrating.folder):
-        wait_for(lambda: answers(port))
+        until(lambda: answers(port))
         yield port
 
 
@@ -46,7 +48,7 @@ def test_two_workers_make_the_same_database(
     with ExitStack() as stack:
         for number in (1, 2):
             stack.enter_context(worker(migrating, number))
-        outcome = migrating.start("migrate", "--json").end(600)
+        outcome = migrating.start("migrate", "--json").end()
     assert (outcome.code, outcome.report["ok"]) == (0, True)
     assert image(database.url) == wanted
     records = migrating.variables["XATA_PG_DAGSTER_URL"]
@@ -61,9 +63,9 @@ def test_a_worker_is_killed_and_the_next_run_ends_the_work(
     assert broker
     with worker(migrating, 1) as only:
         running = migrating.start("migrate", "--json")
-        wait_for(lambda: database.value("SELECT to_regclass('xata_migration.users_id_mapping')"))
+        until(lambda: database.value("SELECT to_regclass('xata_migration.users_id_mapping')"))
         os.killpg(only.pid, signal.SIGKILL)
-        outcome = running.end(600)
+        outcome = running.end()
     assert outcome.code == 3
     told = [line for line in outcome.err.splitlines() if line.startswith("error: ") and "left out" not in line]
     lost = (
@@ -73,13 +75,13 @@ def test_a_worker_is_killed_and_the_next_run_ends_the_work(
     assert all(re.fullmatch(lost, line) for line in told)
     assert SECRET not in outcome.err
     with worker(migrating, 2):
-        assert migrating.start("migrate", "--json").end(600).code == 0
+        assert migrating.start("migrate", "--json").end().code == 0
     assert image(database.url) == wanted
 
 
 def test_without_a_worker_it_is_one_line(migrating: XataPg, broker: int):
     assert broker
-    outcome = migrating.start("migrate").end(600)
+    outcome = migrating.start("migrate").end()
     assert outcome.code == 3
     assert outcome.err.count("error:") == 1
     nobody = "error: setting executor_options: no Celery worker listens to queue dagster at the Celery broker"

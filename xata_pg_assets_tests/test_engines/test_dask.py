@@ -8,9 +8,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from xata_pg_assets_tests.fix_ports import free_port
 from xata_pg_assets_tests.fix_server import Database, Server
+from xata_pg_assets_tests.fix_waiting import until
 from xata_pg_assets_tests.test_cli.conftest import XataPg
-from xata_pg_assets_tests.test_engines.conftest import as_url, free_port, wait_for, worker
+from xata_pg_assets_tests.test_engines.conftest import as_url, worker
 from xata_pg_assets_tests.test_survival.image import image
 
 pytest.importorskip("distributed")
@@ -29,9 +31,9 @@ def test_two_workers_and_one_is_killed(
     with ExitStack() as stack:
         workers = [stack.enter_context(worker(migrating, number)) for number in (1, 2)]
         running = migrating.start("migrate", "--json")
-        wait_for(lambda: database.value("SELECT to_regclass('xata_migration.users_id_mapping')"))
+        until(lambda: database.value("SELECT to_regclass('xata_migration.users_id_mapping')"))
         os.killpg(workers[0].pid, signal.SIGKILL)
-        outcome = running.end(600)
+        outcome = running.end()
     assert (outcome.code, outcome.report["ok"]) == (0, True)
     assert image(database.url) == wanted
 

@@ -14,8 +14,8 @@ from xata_pg_assets.errors import BusyError
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.settings import load_settings
 from xata_pg_assets_tests.fix_server import Database, Server
+from xata_pg_assets_tests.fix_waiting import until
 from xata_pg_assets_tests.test_cli.conftest import SCHEMA, SECRET, Folder, XataPg
-from xata_pg_assets_tests.test_engines.conftest import wait_for
 from xata_pg_assets_tests.test_survival.conftest import data_dir
 from xata_pg_assets_tests.test_survival.image import image, leftovers
 from xata_pg_assets_tests.test_survival.test_command_line import held_up
@@ -60,10 +60,10 @@ def test_ctrl_c_leaves_nothing_at_work(
         until_wanted()
         mine = psutil.Process(running.process.pid).children(recursive=True)
         running.send(signal.SIGINT)
-        outcome = running.end(300)
+        outcome = running.end()
     assert (outcome.code, outcome.out) == (3, "")
     assert re.fullmatch("stopped with . of 3 tables done.*; running again continues", outcome.error)
-    wait_for(lambda: not any(process.is_running() for process in mine))
+    until(lambda: not any(process.is_running() for process in mine))
     assert leftovers(database.url, data_dir(server)) == []
     assert migrating(*SPLIT).code == 0
     assert image(database.url) == wanted
@@ -75,11 +75,12 @@ def test_a_killed_process_is_told_in_one_line_and_the_next_run_goes_on(
     assert migrating("migrate", "--tables", "users").code == 0
     database.query("UPDATE users SET name = 'wrong'")
     with held_up(database, "users") as until_wanted:
-        running = migrating.start(*SPLIT)
+        # One after the other: of two at once the later one need not be the one that waits
+        running = migrating.start(*SPLIT, "--executor-options", "max_concurrent=1")
         until_wanted()
         pid = int(database.value(_HELD_UP_CLIENT))
         os.kill(pid, signal.SIGKILL)
-        outcome = running.end(300)
+        outcome = running.end()
     assert outcome.code == 3
     lines = [line for line in outcome.err.splitlines() if line.startswith("error")]
     assert lines[0] == f"error: id_mapping__users: its process {pid} ended by signal 9; run again to continue"

@@ -153,8 +153,7 @@ def test_kill_9_amid_the_copying(command, files):
     for _ in range(12):
         before = database.value(copied) if hits else 0
         running = command.start("migrate")
-        deadline = time.monotonic() + 120
-        while running.process.is_alive() and time.monotonic() < deadline:
+        while running.process.is_alive():
             is_there = database.value("SELECT to_regclass('xata_migration.files') IS NOT NULL")
             if is_there and database.value(copied) >= before + dice.randint(1, 150):
                 break

@@ -11,8 +11,6 @@ from xata_pg_assets_tests.test_cli.conftest import Outcome, XataPg, export, fres
 
 __all__ = ["export", "fresh_home", "measured", "migrating", "single_table", "xata_pg"]
 
-PATIENCE = 300
-
 
 def measured(xata_pg: XataPg, *arguments: str | Path) -> tuple[Outcome, int]:
     """Run a command; return how it ended, and the megabytes that it held at most."""
@@ -23,7 +21,7 @@ def measured(xata_pg: XataPg, *arguments: str | Path) -> tuple[Outcome, int]:
             lines = status.read_text().splitlines()
             peak = max([peak, *(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))])
         time.sleep(0.02)
-    return process.end(PATIENCE), peak
+    return process.end(), peak
 
 
 def single_table(folder: Path, name: str = "t") -> Path:

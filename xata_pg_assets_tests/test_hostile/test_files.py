@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ ROWS = f"id,s,j,{','.join(METADATA)}\nr1,a,{{}},0,,\n"
 
 
 def _socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(os.path.relpath(path))  # a socket's whole path must be short
+    with socket.socket(socket.AF_UNIX) as server, chdir(path.parent):
+        server.bind(path.name)  # a socket's whole path must be short
 
 
 def _device(path: Path) -> None:

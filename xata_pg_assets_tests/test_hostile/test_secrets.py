@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from xata_pg_assets_tests.fix_export import METADATA
 from xata_pg_assets_tests.fix_installed import InstalledServer
+from xata_pg_assets_tests.fix_ports import free_port
 from xata_pg_assets_tests.fix_server import Database, Server
+from xata_pg_assets_tests.fix_waiting import PATIENCE
 from xata_pg_assets_tests.test_cli.conftest import Folder, Outcome, XataPg, inherited
 
 # With characters that a URL must encode, so that two forms of it may be found
@@ -44,9 +47,11 @@ def found_in(texts: Iterable[bytes], needles: Iterable[str]) -> list[str]:
 
 def files_under(folder: Path, *but: Path) -> Iterator[bytes]:
     """Yield the bytes of every file, its name before them."""
-    for path in folder.rglob("*"):
-        if path.is_file() and path not in but:
-            yield os.fsencode(path) + b"\n" + path.read_bytes()
+    for place, _, names in os.walk(folder):
+        for path in (Path(place, name) for name in names):
+            if path.is_file() and path not in but:
+                with suppress(FileNotFoundError):  # of a process that ends just now
+                    yield os.fsencode(path) + b"\n" + path.read_bytes()
 
 
 def command_lines() -> Iterator[bytes]:
@@ -56,6 +61,15 @@ def command_lines() -> Iterator[bytes]:
             yield path.read_bytes()
         except OSError:  # it ended
             continue
+
+
+def words_of_those_started_by(pid: int) -> str:
+    """Return the command lines of a process's children, as far as they live."""
+    words = ""
+    for process in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            words += " ".join(process.cmdline()) + "\n"
+    return words
 
 
 def watched(xata_pg: XataPg, *arguments: str) -> Outcome:
@@ -135,7 +149,7 @@ def test_an_error_tells_no_password(migrating: XataPg, form: str, role: str):
     if role == "dagster-url":
         variables["PGCONNECT_TIMEOUT"] = "2"
     migrating.variables |= {"XATA_PG_SCHEMA": str(migrating.folder / "export" / "schema.json")}
-    outcome = migrating("--debug", "migrate", "--json", env=variables)
+    outcome = migrating("--debug", "migrate", "--json", env=variables, is_hurried=True)
     assert outcome.code in (2, 3)
     assert "error: " in outcome.err
     assert "should not happen" not in outcome.err
@@ -218,9 +232,7 @@ def test_the_password_of_dagsters_records_is_not_in_them(migrating: XataPg, serv
 def test_dagit_and_its_processes_show_no_password(migrating: XataPg, database: Database, server: Server):
     """The server, the daemon and the code's process: their command lines, outputs, and what Dagit answers."""
     migrating.variables |= {"XATA_PG_TARGET": url(database), "XATA_PG_DAGSTER_URL": url(server.new_database())}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = migrating.folder / "ui.log"
     with log.open("wb") as out:
         running = subprocess.Popen(
@@ -232,13 +244,15 @@ def test_dagit_and_its_processes_show_no_password(migrating: XataPg, database: D
             start_new_session=True,
         )
     try:
-        deadline, lines, page = time.monotonic() + 300, set[bytes](), b""
-        while not (page and any(b"daemon" in line for line in lines) and any(b"grpc" in line for line in lines)):
+        deadline, lines, page = time.monotonic() + PATIENCE, set[bytes](), b""
+        started = ""
+        while not (page and "daemon" in started and "grpc" in started):
             assert running.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
+            started += words_of_those_started_by(running.pid)
             lines |= set(command_lines())
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/dagit_info", timeout=5) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/dagit_info", timeout=60) as answer:
                     page = answer.read()
             except OSError:
                 time.sleep(0.2)
@@ -246,7 +260,7 @@ def test_dagit_and_its_processes_show_no_password(migrating: XataPg, database: D
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/graphql", query, {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - of this machine, by http
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - of this machine, by http
             page += answer.read()
         assert b"storage" in page
         assert found_in([page, *lines, *command_lines()], FORMS) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,43 +34,55 @@ def _cell(size: int) -> list[str]:
     return ["a" * MB] * size
 
 
-SCHEMAS = {
-    "200 levels": ('{"a":' * 200 + "1" + "}" * 200, "no "),
-    "200 levels of tables": ('{"schema":' * 200 + '{"tables": []}' + "}" * 200, "no "),
-    "a million brackets": ("[" * 1_000_000, "nested too deep"),
+# Texts are made when they are asked for: every process of a run in parallel reads this file
+SCHEMAS: dict[str, tuple[Callable[[], str], str]] = {
+    "200 levels": (lambda: '{"a":' * 200 + "1" + "}" * 200, "no "),
+    "200 levels of tables": (lambda: '{"schema":' * 200 + '{"tables": []}' + "}" * 200, "no "),
+    "a million brackets": (lambda: "[" * 1_000_000, "nested too deep"),
     "columns in columns": (
-        '{"tables":[{"name":"t","columns":[' + '{"name":"c","type":"object","columns":[' * 200 + "]}" * 200 + "]}]}",
+        lambda: (
+            '{"tables":[{"name":"t","columns":[' + '{"name":"c","type":"object","columns":[' * 200 + "]}" * 200 + "]}]}"
+        ),
         "nested too deep",
     ),
-    "brackets for columns": ('{"tables":[{"name":"t","columns":' + "[" * 50_000 + "]" * 50_000 + "}]}", "nested too"),
+    "brackets for columns": (
+        lambda: '{"tables":[{"name":"t","columns":' + "[" * 50_000 + "]" * 50_000 + "}]}",
+        "nested too",
+    ),
     "a deep default": (
-        '{"tables":[{"name":"t","columns":[{"name":"c","type":"string","defaultValue":'
-        + "[" * 900 + "]" * 900 + "}]}]}",
+        lambda: (
+            '{"tables":[{"name":"t","columns":[{"name":"c","type":"string","defaultValue":'
+            + "[" * 900
+            + "]" * 900
+            + "}]}]}"
+        ),
         "",
     ),
-    "100 MB": ('{"tables":[' + '{"name":"t","columns":[]},' * 4_000_000 + "{}]}", "larger than 16 MiB"),
+    "100 MB": (lambda: '{"tables":[' + '{"name":"t","columns":[]},' * 4_000_000 + "{}]}", "larger than 16 MiB"),
     "half a million tables": (
-        '{"tables":[' + ",".join(f'{{"name":"t{n}"}}' for n in range(500_000)) + "]}",
+        lambda: '{"tables":[' + ",".join(f'{{"name":"t{n}"}}' for n in range(500_000)) + "]}",
         "500,000 tables: more than 2,000",
     ),
     "a hundred thousand columns": (
-        '{"tables":[{"name":"t","columns":['
-        + ",".join(f'{{"name":"c{n}","type":"int"}}' for n in range(100_000))
-        + "]}]}",
+        lambda: (
+            '{"tables":[{"name":"t","columns":['
+            + ",".join(f'{{"name":"c{n}","type":"int"}}' for n in range(100_000))
+            + "]}]}"
+        ),
         "100,000 columns, and a table of PostgreSQL takes 1,595",
     ),
-    "a number of a million digits": ('{"tables":' + "9" * 1_000_000 + "}", ""),
-}  # fmt: skip
-SCRIPTS = {
-    "never closed": ("const tables = " + "[" * 200_000, "never closed"),
-    "a million brackets": ("const tables = " + "[" * 500_000 + "]" * 500_000, "not a plain literal"),
-    "100 MB": ("const tables = [" + '{"name":"t"},' * 8_000_000 + "]", "larger than 16 MiB"),
-    "quotes": ("const tables = " + '"\\' * 4_000_000, "no `const tables"),
-    "blanks": ("const tables " + " " * 5_000_000 + "x", "no `const tables"),
-    "declarations": ("const tables a" * 500_000, "no `const tables"),
-    "comments": ("/*" * 5_000_000, "no `const tables"),
+    "a number of a million digits": (lambda: '{"tables":' + "9" * 1_000_000 + "}", ""),
+}
+SCRIPTS: dict[str, tuple[Callable[[], str], str]] = {
+    "never closed": (lambda: "const tables = " + "[" * 200_000, "never closed"),
+    "a million brackets": (lambda: "const tables = " + "[" * 500_000 + "]" * 500_000, "not a plain literal"),
+    "100 MB": (lambda: "const tables = [" + '{"name":"t"},' * 8_000_000 + "]", "larger than 16 MiB"),
+    "quotes": (lambda: "const tables = " + '"\\' * 4_000_000, "no `const tables"),
+    "blanks": (lambda: "const tables " + " " * 5_000_000 + "x", "no `const tables"),
+    "declarations": (lambda: "const tables a" * 500_000, "no `const tables"),
+    "comments": (lambda: "/*" * 5_000_000, "no `const tables"),
     "half a million tables": (
-        "const tables = [" + ",".join(f"{{name:'t{n}'}}" for n in range(500_000)) + "]",
+        lambda: "const tables = [" + ",".join(f"{{name:'t{n}'}}" for n in range(500_000)) + "]",
         "more than 2,000",
     ),
 }
@@ -83,7 +95,7 @@ SCRIPTS = {
 def test_a_schema_made_to_fill_memory_is_refused_in_one_line(tmp_path: Path, name: str, case: str):
     text, reason = (SCHEMAS if name == "schema.json" else SCRIPTS)[case]
     path = tmp_path / name
-    path.write_text(text)
+    path.write_text(text())
     if not reason:  # a text beyond reason, and yet a schema
         with suppress(SchemaError):
             read_schema(path)
@@ -97,7 +109,7 @@ def test_a_schema_made_to_fill_memory_is_refused_in_one_line(tmp_path: Path, nam
 
 def test_a_schema_of_100_mb_by_the_command_line(xata_pg: XataPg, tmp_path: Path):
     path = tmp_path / "schema.json"
-    path.write_text(SCHEMAS["100 MB"][0])
+    path.write_text(SCHEMAS["100 MB"][0]())
     outcome, peak = measured(xata_pg, "plan", "--schema", path)
     assert (outcome.code, "larger than 16 MiB" in outcome.error) == (2, True)
     assert peak < MEMORY

@@ -56,7 +56,7 @@ class Project:
             env=variables(database),
             capture_output=True,
             check=False,
-            timeout=300,
+            timeout=1200,
         )
         assert done.returncode == 0, (done.stdout + done.stderr).decode()[-5000:]
         return done.stdout

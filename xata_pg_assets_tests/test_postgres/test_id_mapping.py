@@ -43,7 +43,7 @@ def test_numbers_follow_the_bytes_of_the_old_ids(new_export: NewExport, database
     assert _mapping(database) == [(id_, n) for n, id_ in enumerate(sorted(ids, key=str.encode), start=1)]
     assert database.query(
         "SELECT attname, format_type(atttypid, NULL), attnotnull FROM pg_attribute"
-        " WHERE attrelid = 'xata_migration.a_id_mapping'::regclass AND attnum > 0"
+        " WHERE attrelid = 'xata_migration.a_id_mapping'::regclass AND attnum > 0 ORDER BY attnum"
     ) == [("old_id", "text", True), ("new_id", "bigint", True)]
     kinds = database.query(
         "SELECT contype, conkey FROM pg_constraint"

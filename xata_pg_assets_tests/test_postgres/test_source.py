@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from xata_pg_assets.xata.records import ReadOptions
 from xata_pg_assets.xata.schema import XataTable
 from xata_pg_assets_tests.fix_export import METADATA, Export, NewExport, Result, column, link, migrate, table
 from xata_pg_assets_tests.fix_server import Database, Server
+from xata_pg_assets_tests.fix_waiting import until
 
 SECRET = "c4nary-p4ss"
 Rows = Sequence[Sequence[str | None]]
@@ -591,10 +591,7 @@ def test_a_reader_left_alone_does_not_hold_the_others(source: Database, from_sou
     assert migration.stage(migration.plan.find("a")).source_rows == 20000
     abandoned.close()
     running = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY%'"
-    deadline = time.monotonic() + 60  # its process ends in its own time
-    while source.value(running):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: not source.value(running))  # its process ends in its own time
 
 
 def test_a_lost_snapshot_is_told(source: Database, from_source: FromSource):
@@ -627,7 +624,4 @@ def test_a_source_closes_with_its_last_user(source: Database):
     count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
     assert source.value(count) == 1
     del opened
-    for _ in range(100):
-        if source.value(count) == 0:
-            return
-    pytest.fail("the connection stays open")
+    until(lambda: source.value(count) == 0)

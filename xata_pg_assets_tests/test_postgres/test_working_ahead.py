@@ -17,8 +17,7 @@ from xata_pg_assets.postgres.catalog import exists
 from xata_pg_assets.postgres.connection import Connection, connect
 from xata_pg_assets.postgres.layout import Layout
 from xata_pg_assets_tests.fix_export import Export, NewExport, checks_of, column, link, table
-
-GENEROUS = 30
+from xata_pg_assets_tests.fix_waiting import PATIENCE
 
 
 class HeldBack(Nobody):
@@ -29,27 +28,27 @@ class HeldBack(Nobody):
 
     def begin(self, *_: object) -> None:
         self.begun.set()
-        assert self.may_go_on.wait(GENEROUS)
+        assert self.may_go_on.wait(PATIENCE)
 
 
 @pytest.mark.parametrize(("cell", "waits"), [("short", True), ("long " * 2000, False)])
 def test_whoever_waits_for_the_readers_waits_for_many_rows_only(
     new_export: NewExport, monkeypatch: pytest.MonkeyPatch, cell: str, waits: bool
 ):
-    monkeypatch.setattr(migrations, "_PATIENCE", 1)  # byte a second
-    monkeypatch.setattr(migrations, "_MAX_PATIENCE", 10 * GENEROUS)
+    monkeypatch.setattr(migrations, "_PATIENCE", 0.01)  # bytes a second
+    monkeypatch.setattr(migrations, "_MAX_PATIENCE", 10 * PATIENCE)
     export = new_export(table("a", column("s", "text")))
     export.rows("a", "id,s", [[f"x{number}", cell] for number in range(9)])
     migration = export.migration()
     migration.observer = held = HeldBack()
     with migration.working_ahead():
-        assert held.begun.wait(GENEROUS)
+        assert held.begun.wait(PATIENCE)
         waiter = Thread(target=migration.wait_for_readers, daemon=True)
         waiter.start()
-        waiter.join(0.2 if waits else GENEROUS)
+        waiter.join(0.2 if waits else PATIENCE)
         assert waiter.is_alive() == waits
         held.may_go_on.set()
-        waiter.join(GENEROUS)
+        waiter.join(PATIENCE)
         assert not waiter.is_alive()
         for step in ("stage", "map_ids", "load"):
             getattr(migration, step)(migration.plan.tables[0])
@@ -107,7 +106,7 @@ class TestChecksBeforeTheTableIsSeen:
 
         def stopped() -> None:
             with migration.working_ahead():
-                assert begun.wait(GENEROUS)
+                assert begun.wait(PATIENCE)
                 raise KeyboardInterrupt
 
         monkeypatch.setattr(checks, "gather", endless)
@@ -116,7 +115,7 @@ class TestChecksBeforeTheTableIsSeen:
             stopped()
         for thread in threading.enumerate():
             if thread.name == "work-ahead":
-                thread.join(GENEROUS)
+                thread.join(PATIENCE)
         with connect(export.database.url) as other:
             assert not any(exists(other, migration.layout.target(each)) for each in migration.plan.tables)
 

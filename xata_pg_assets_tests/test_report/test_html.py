@@ -149,7 +149,7 @@ class TestInBrowser:
             capture_output=True,
             text=True,
             check=True,
-            timeout=300,
+            timeout=1200,
         )
         return done.stdout
 

@@ -14,9 +14,11 @@ from importlib.resources import files
 import pytest
 
 from xata_pg_assets.stores import open_path
+from xata_pg_assets_tests.fix_ports import free_port
 from xata_pg_assets_tests.fix_server import Database
+from xata_pg_assets_tests.fix_waiting import until
 from xata_pg_assets_tests.test_cli.conftest import XataPg, export, fresh_home, inherited, migrating, xata_pg
-from xata_pg_assets_tests.test_engines.conftest import answers, free_port, process, scheduler, wait_for, wanted, worker
+from xata_pg_assets_tests.test_engines.conftest import answers, process, scheduler, wanted, worker
 from xata_pg_assets_tests.test_survival.image import image
 
 # Else gcsfs asks for a minute whether a bucket is of another kind, by a protocol that the server does not speak
@@ -44,7 +46,7 @@ def bucket(migrating: XataPg) -> Iterator[dict[str, str]]:
         "XATA_PG_SOURCE_OPTIONS": json.dumps(options),
     }
     with process(command, migrating.folder / "store.log", inherited(), migrating.folder):
-        wait_for(lambda: answers(port))
+        until(lambda: answers(port))
         for path in (migrating.folder / "export").iterdir():
             write(options, path.name, path.read_bytes())
         yield options

@@ -11,7 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from xata_pg_assets_tests.test_survival.image import image, leftovers
 IS_LONG = os.environ.get("SURVIVAL") == "long"
 SEED = int(os.environ.get("SURVIVAL_SEED", "1947"))
 DONE: Counter[str] = Counter()
+_TALLY = "survival"
 _NUMBERS = count(1)
 
 
@@ -37,10 +39,23 @@ def times(short: int, long: int) -> int:
     return long if IS_LONG else short
 
 
+@pytest.fixture(autouse=True)
+def tally(record_property: Callable[[str, object], None]) -> Iterator[None]:
+    """Note in a test's report what it did: other processes may run tests, too, and only reports reach the summary."""
+    before = DONE.copy()
+    yield
+    record_property(_TALLY, dict(DONE - before))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if DONE:
+    done: Counter[str] = Counter()
+    for report in chain.from_iterable(terminalreporter.stats.values()):
+        if getattr(report, "when", None) == "teardown":
+            for number in (value for name, value in report.user_properties if name == _TALLY):
+                done.update(number)
+    if done:
         terminalreporter.section(f"survival, {'long' if IS_LONG else 'short'} form, SURVIVAL_SEED={SEED}")
-        for what, number in DONE.items():
+        for what, number in sorted(done.items()):
             terminalreporter.write_line(f"{number:7,}  {what}")
 
 
@@ -130,6 +145,21 @@ def _run(stage: Stage, database: Database) -> Ending:
     return ending
 
 
+class Moments:
+    """Random moments of a run; earlier and earlier ones for as long as the run is over by then.
+
+    The machine may have been busy when a run was timed, and be idle now.
+    """
+
+    def __init__(self, dice: random.Random) -> None:
+        self._dice, self._too_late = dice, 0
+
+    def wait(self, process: BaseProcess, seconds: float) -> None:
+        """Wait until a moment of a run that takes so long, or until its process is over."""
+        process.join(self._dice.uniform(0, seconds / 2**self._too_late))
+        self._too_late = 0 if process.exitcode is None else self._too_late + 1
+
+
 Stages = Callable[[str], Stage]
 
 
@@ -165,4 +195,15 @@ def shuffled(dice: random.Random, number: int, short: tuple[str, ...] = ("strict
     return (names[(first + k) % len(names)] for k in range(number))
 
 
-__all__: list[Any] = ["DONE", "IS_LONG", "Stage", "Stages", "data_dir", "drop", "new_database", "shuffled", "times"]
+__all__: list[Any] = [
+    "DONE",
+    "IS_LONG",
+    "Moments",
+    "Stage",
+    "Stages",
+    "data_dir",
+    "drop",
+    "new_database",
+    "shuffled",
+    "times",
+]

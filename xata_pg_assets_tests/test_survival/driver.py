@@ -7,7 +7,6 @@ over the work and not over Python's start.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import tempfile
@@ -24,11 +23,10 @@ from xata_pg_assets.migration import Migration
 from xata_pg_assets.plan.tables import TargetTable
 from xata_pg_assets.settings import load_settings
 from xata_pg_assets.xata.schema import XataSchema
+from xata_pg_assets_tests.fix_processes import CONTEXT
+from xata_pg_assets_tests.fix_waiting import PATIENCE, until
 
 __all__ = ["Driver", "Ending", "migrate_by_table"]
-
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([__name__])
 
 
 def migrate_by_table(migration: Migration) -> list[str]:
@@ -97,7 +95,7 @@ class Driver:
     def __init__(self, schema: XataSchema, flags: Mapping[str, Any], folder: Path, *, is_alone: bool = True) -> None:
         self._folder = Path(tempfile.mkdtemp(dir=folder))
         self._out = self._folder / "ending.json"
-        self.process = _CONTEXT.Process(target=_work, args=(schema, dict(flags), self._out, is_alone))
+        self.process = CONTEXT.Process(target=_work, args=(schema, dict(flags), self._out, is_alone))
         self.process.start()
         while not self._out.with_suffix(".begun").exists() and self.process.exitcode is None:
             self.process.join(0.002)
@@ -105,13 +103,13 @@ class Driver:
     def kill(self) -> None:
         self.process.kill()
 
-    def end(self, timeout: float = 300) -> Ending:
+    def end(self, timeout: float = PATIENCE) -> Ending:
         """Wait for its end; nothing of it may be left, neither a process nor a temporary file."""
         self.process.join(timeout)
         if self.process.exitcode is None:
             self.kill()
             pytest.fail("the migration does not end")
-        assert not [each for each in psutil.pids() if _session_of(each) == self.process.pid]
+        until(lambda: self.process.pid not in map(_session_of, psutil.pids()))
         left = {path.name for path in self._folder.iterdir()} - {"ending.json", "ending.begun"}
         assert not left
         facts = json.loads(self._out.read_text()) if self._out.exists() and self.process.exitcode == 0 else {}

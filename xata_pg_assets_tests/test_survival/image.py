@@ -8,6 +8,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from xata_pg_assets_tests.fix_waiting import PATIENCE
+
 __all__ = ["image", "leftovers", "row_places"]
 
 _OURS = "n.nspname IN ('public', 'xata_migration', 'xata_staging')"
@@ -75,9 +77,9 @@ def row_places(url: str) -> dict[str, list[tuple[str, str]]]:
 def leftovers(url: str, data_dir: Path) -> list[object]:
     """Return sessions, advisory locks, prepared transactions and temporary files that somebody left.
 
-    The server ends what a killed client had begun within seconds; it is given a minute.
+    The server ends what a killed client had begun within seconds; it is given minutes.
     """
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while (found := _left(url, data_dir)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return found

@@ -14,8 +14,9 @@ import pytest
 from psycopg import sql
 
 from xata_pg_assets_tests.fix_server import Database, Server
+from xata_pg_assets_tests.fix_waiting import until
 from xata_pg_assets_tests.test_cli.conftest import Folder, XataPg, export, fresh_home, migrating, xata_pg
-from xata_pg_assets_tests.test_survival.conftest import DONE, data_dir, times
+from xata_pg_assets_tests.test_survival.conftest import DONE, Moments, data_dir, times
 from xata_pg_assets_tests.test_survival.image import image, leftovers
 
 __all__ = ["export", "fresh_home", "migrating", "xata_pg"]
@@ -48,14 +49,14 @@ def test_kill_9_at_random_moments(
     """Each kill hits what the one before left; some fall on a fresh database, some on a loaded one."""
     assert large.path.is_dir()
     wanted, seconds = undisturbed(migrating, server)
-    kills, hits = times(2, 16), 0
+    kills, hits, moments = times(2, 16), 0, Moments(dice)
     for number in range(5 * kills):
         if number == kills // 2:  # from here on over a finished load that has to change
             assert migrating("migrate").code == 0
             database.query("DELETE FROM posts WHERE id % 5 = 0")
             database.query("UPDATE user_teams SET label = 'wrong' WHERE id % 3 = 0")
         running = migrating.start("migrate")
-        running.process.join(dice.uniform(0.05, 0.9) * seconds)
+        moments.wait(running.process, 0.9 * seconds)
         running.process.kill()
         hit = running.end().code == -signal.SIGKILL
         hits += hit
@@ -75,10 +76,7 @@ def held_up(database: Database, table: str) -> Iterator[Callable[[], None]]:
     waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
     def until_wanted() -> None:
-        deadline = time.monotonic() + 300
-        while not database.query(waiting):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: database.query(waiting))
 
     with psycopg.connect(database.url) as conn:
         conn.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(*table.split("."))))

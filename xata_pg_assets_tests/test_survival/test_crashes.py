@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +19,18 @@ from xata_pg_assets.postgres.cluster import find_cluster
 from xata_pg_assets.postgres.postmaster import Postmaster, while_alive
 from xata_pg_assets_tests.fix_proxy import Proxy, after_bytes, at_statement
 from xata_pg_assets_tests.fix_server import Database, Server
-from xata_pg_assets_tests.test_survival.conftest import DONE, IS_LONG, Stage, Stages, data_dir, drop, shuffled, times
+from xata_pg_assets_tests.fix_waiting import until
+from xata_pg_assets_tests.test_survival.conftest import (
+    DONE,
+    IS_LONG,
+    Moments,
+    Stage,
+    Stages,
+    data_dir,
+    drop,
+    shuffled,
+    times,
+)
 from xata_pg_assets_tests.test_survival.driver import Driver
 
 _OUT_OF_LUCK = 10  # times as many tries as hits are wanted: a kill may come when all is done
@@ -29,17 +39,13 @@ _SETTERS = ["DATABASE {database}", "ROLE {role} IN DATABASE {database}"]
 _TRANSIENT = {"TransientError", "UnreachableError"}
 
 
-def _wait(driver: Driver, stage: Stage, dice: random.Random) -> None:
-    driver.process.join(dice.uniform(0, stage.seconds))
-
-
 def test_sigkill_at_random_moments(stages: Stages, dice: random.Random):
-    wanted, hits = times(2, 110), 0
+    wanted, hits, moments = times(2, 110), 0, Moments(dice)
     for name in shuffled(dice, wanted * _OUT_OF_LUCK):
         stage = stages(name)
         database = stage.new_database()
         driver = stage.start(database)
-        _wait(driver, stage, dice)
+        moments.wait(driver.process, stage.seconds)
         driver.kill()
         if driver.end().code != -signal.SIGKILL:
             drop(stage.server, database)
@@ -66,7 +72,7 @@ def test_sigkill_at_random_statements(stages: Stages, dice: random.Random):
             if word is None
             else at_statement(word, dice.randint(1, 3 * len(stage.dataset.schema.tables)), is_sent=dice.random() < 0.5)
         )
-        proxy.arm(watch, lambda started=started: (_until(lambda: started), started[0].kill()))
+        proxy.arm(watch, lambda started=started: (until(lambda: started, every=0.005), started[0].kill()))
         started.append(stage.start(database, proxy.url))
         code = started[0].end().code
         proxy.close()
@@ -81,22 +87,15 @@ def test_sigkill_at_random_statements(stages: Stages, dice: random.Random):
     pytest.fail(f"{hits} kills in {wanted * _OUT_OF_LUCK} tries")
 
 
-def _until(condition: object, limit: float = 60) -> None:
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_sessions_terminated_at_random_moments(stages: Stages, dice: random.Random):
     """The administrator ends one of its sessions: what fails for it is transient, or goes on by itself."""
-    wanted, hits = times(1, 52), 0
+    wanted, hits, moments = times(1, 52), 0, Moments(dice)
     for name in shuffled(dice, wanted * _OUT_OF_LUCK):
         stage = stages(name)
         database = stage.new_database()
         with psycopg.connect(database.url, autocommit=True) as conn:
             driver = stage.start(database)
-            _wait(driver, stage, dice)
+            moments.wait(driver.process, stage.seconds)
             struck = _terminate(conn, dice)
             ending = driver.end()
         if not struck:
@@ -146,12 +145,12 @@ def _crash(server: Server, number: int) -> None:
 
 def test_immediate_stops_of_the_server(mortal: tuple[Server, Stages], dice: random.Random):
     server, stages = mortal
-    wanted, hits = times(1, 16), 0
+    wanted, hits, moments = times(1, 16), 0, Moments(dice)
     for name in shuffled(dice, wanted * _OUT_OF_LUCK, short=("strict",)):
         stage = stages(name)
         database = stage.new_database()
         driver = stage.start(database)
-        _wait(driver, stage, dice)
+        moments.wait(driver.process, stage.seconds)
         _crash(server, dice.choice((signal.SIGQUIT, signal.SIGKILL)))
         ending = driver.end()
         assert embedded.ensure_running(server.home).uri == server.url

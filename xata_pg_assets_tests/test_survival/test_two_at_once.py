@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +17,10 @@ from xata_pg_assets.errors import BusyError
 from xata_pg_assets.migration import Migration
 from xata_pg_assets.settings import load_settings
 from xata_pg_assets_tests.fix_export import Export, checks_of, column, link, migrate, table
+from xata_pg_assets_tests.fix_processes import CONTEXT
 from xata_pg_assets_tests.fix_proxy import Proxy, after_bytes
 from xata_pg_assets_tests.fix_server import Database
+from xata_pg_assets_tests.fix_waiting import until
 from xata_pg_assets_tests.test_cli.conftest import (
     SCHEMA,
     Folder,
@@ -42,7 +42,6 @@ LINE = re.compile(
     r" \(process (\d+) on \S+, since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\);"
     r" wait until it ends, or stop it, then run again"
 )
-_CONTEXT = multiprocessing.get_context("forkserver")
 
 
 @contextmanager
@@ -55,10 +54,7 @@ def held_up(database: Database, name: str = "users") -> Iterator[None]:
 
 def _until_one_waits(database: Database) -> None:
     waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    deadline = time.monotonic() + 120
-    while not database.query(waiting):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: database.query(waiting))
 
 
 def test_a_second_migrate_is_refused_in_one_line_until_the_first_is_gone(
@@ -91,10 +87,7 @@ def test_a_second_migrate_is_refused_in_one_line_until_the_first_is_gone(
         assert loaded.target_problems() == []
         first.process.kill()
         first.end()
-        deadline = time.monotonic() + 60
-        while _holders(database):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: not _holders(database))
     assert migrating("migrate").code == 0
     assert database.value("SELECT count(*) FROM users WHERE name = 'wrong'") == 0
     DONE["second migrate beside a first one"] += 1
@@ -149,7 +142,7 @@ def _run(export_: Export, selection: list[str] | None, out: Path) -> None:
 
 
 def _start(export_: Export, out: Path, *selection: str):
-    process = _CONTEXT.Process(target=_run, args=(export_, list(selection), out))
+    process = CONTEXT.Process(target=_run, args=(export_, list(selection), out))
     process.start()
     return process
 
@@ -216,10 +209,7 @@ def test_a_server_that_lost_a_client_frees_the_lock(two: Export):
     with two.migration(target=proxy.url).alone():
         proxy.arm(after_bytes(0))
         proxy.cut()
-        deadline = time.monotonic() + 60
-        while _holders(two.database):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: not _holders(two.database))
         with two.migration().alone():
             pass
     proxy.close()

@@ -716,7 +716,12 @@ def test_xreplays_reader_reads_the_consoles_cells_as_well(tmp_path, content):
         ("t.jsonl", '{"id": "a"}'.encode("utf-16"), "t.jsonl:1: the file is UTF-16; save it as UTF-8"),
         ("t.log", "{'id': 'a'}".encode("utf-16"), "t.log:1: the file is UTF-16; save it as UTF-8"),
         ("t.csv", 'id,b,s\na,True,"x"\nb,True,"y\n', "t.csv:3: a quote is opened in this record and never closed"),
-        ("t.json.gz", gzip.compress(b'[{"id": "a"}]')[:-9], "t.json.gz:1: the compressed file is cut short or damaged"),
+        pytest.param(
+            "t.json.gz",
+            gzip.compress(b'[{"id": "a"}]')[:-9],
+            "t.json.gz:1: the compressed file is cut short or damaged",
+            id="t.json.gz-cut short",  # the file's bytes, which hold the time, would be a name that changes
+        ),
         ("t.log.gz", b"no gzip", "t.log.gz:1: the compressed file is cut short or damaged"),
     ],
 )
