@@ -45,7 +45,8 @@ ui: $(VENV)/installed
 
 browser: $(VENV)/tested
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
-	XATA_PG_BROWSER=1 $(BIN)/pytest -rs -v xata_pg_assets_tests/test_e2e/test_browser.py xata_pg_assets_tests/test_e2e/test_shards.py
+	XATA_PG_BROWSER=1 $(BIN)/pytest -rs -v xata_pg_assets_tests/test_e2e/test_browser.py \
+	  xata_pg_assets_tests/test_e2e/test_shards.py xata_pg_assets_tests/test_e2e/test_executors.py
 
 # The migration beside plain COPY, SQL by hand and the peers that are installed; takes more than an hour. Less with
 # `make bench BENCH="--sizes 10 100 --sides ours copy hand"`; `make peers` before installs what pip can
