@@ -40,6 +40,7 @@ from xata_pg_assets.plan.tables import Plan, TargetTable, make_plan
 from xata_pg_assets.postgres import (
     checks,
     embedded,
+    evidence,
     file_ledger,
     hosts,
     id_mapping,
@@ -63,6 +64,7 @@ from xata_pg_assets.postgres.connection import (
     translated,
 )
 from xata_pg_assets.postgres.dangling import DanglingLinks
+from xata_pg_assets.postgres.expected import expected_rows
 from xata_pg_assets.postgres.file_ledger import FileLoad
 from xata_pg_assets.postgres.index_progress import watched
 from xata_pg_assets.postgres.layout import Layout
@@ -498,19 +500,19 @@ class Migration:
         so tables with more to be read after that wait for their check, as those of a cycle do, which are not complete
         yet. What goes wrong here goes wrong again in the check itself, which tells it.
         """
-        evidence: checks.Evidence | None = None
+        gathered: evidence.Evidence | None = None
         if self._ahead is not None and not table.cycle and not table.rewritten:
             with _tried(conn):
-                evidence = checks.gather(conn, self.layout, self.plan, table)
-        yield evidence is not None and evidence.has_all_links
-        if evidence is None:
+                gathered = evidence.gather(conn, expected_rows(conn, self.layout, self.plan, table))
+        yield gathered is not None and gathered.has_all_links
+        if gathered is None:
             return
         self.observer.end(table, "loading")
         self.observer.begin(table, "checking", None)
         try:
             with _tried(conn):
                 self._checked[table.xata_name] = checks.run_checks(
-                    conn, self.layout, self.plan, table, budgets=self._budgets, evidence=evidence
+                    conn, self.layout, self.plan, table, budgets=self._budgets, evidence=gathered
                 )
         finally:
             self.observer.end(table, "checking")

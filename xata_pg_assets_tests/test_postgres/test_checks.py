@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from xata_pg_assets.migration import Migration
-from xata_pg_assets.postgres import checks
-from xata_pg_assets.postgres.checks import CHECKS, CheckResult, listed_parents, run_checks
+from xata_pg_assets.postgres import evidence
+from xata_pg_assets.postgres.checks import CHECKS, CheckResult, run_checks
 from xata_pg_assets.postgres.connection import connect
 from xata_pg_assets.postgres.expected import expected_rows
 from xata_pg_assets.xata.schema import XataSchema
@@ -154,10 +154,10 @@ def crowded(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.mark.parametrize("what", _LINKS)
 @pytest.mark.parametrize("most", [500_000, 0], ids=["listed", "joined"])
 def test_a_wrong_link_of_many_to_few_is_seen(crowded: Migrated, monkeypatch: pytest.MonkeyPatch, what: str, most: int):
-    monkeypatch.setattr(checks, "_MOST_LISTED", most)
+    monkeypatch.setattr(evidence, "_MOST_LISTED", most)
     plan = crowded.migration.plan
     expected = expected_rows(crowded.conn, crowded.migration.layout, plan, plan.by_xata_name["c"])
-    assert bool(listed_parents(crowded.conn, expected)) is bool(most)
+    assert bool(evidence.listed_parents(crowded.conn, expected)) is bool(most)
     with crowded.conn.transaction(force_rollback=True):
         crowded.conn.execute(_LINKS[what])
         assert not crowded.results("c")["foreign_keys"].passed

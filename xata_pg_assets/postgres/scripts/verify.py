@@ -8,14 +8,8 @@ from psycopg import sql
 
 from xata_pg_assets.plan.tables import Role
 from xata_pg_assets.postgres import keys, ledger
-from xata_pg_assets.postgres.checks import (
-    SAMPLE,
-    Budgets,
-    compared_columns,
-    evidence_query,
-    lost_or_extra,
-    wrong_cells,
-)
+from xata_pg_assets.postgres.checks import SAMPLE, Budgets
+from xata_pg_assets.postgres.evidence import compared_columns, evidence_query, lost_or_extra, wrong_cells
 from xata_pg_assets.postgres.expected import Expected, comma
 from xata_pg_assets.postgres.loading import floor_query
 from xata_pg_assets.postgres.rewriting import wrong_ids
